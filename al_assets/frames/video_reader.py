@@ -1,0 +1,211 @@
+"""One pass over one video: raw frames as they come, then what was wrong with it. Nothing is sampled here.
+
+Decoding always starts at the first frame and runs on one thread: `frame_index` counts decoded frames, and
+neither a jump to a key frame nor FFmpeg's frame threads give the same frames from a damaged file every time.
+Archives are decoded in parallel by video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+
+from al_assets.frames.containers import Coverage, Source, UnreadableVideoError, opened
+from al_assets.frames.orientation import UPRIGHT, Orientation, from_display_matrix
+from al_assets.frames.timestamps import FrameClock
+
+END_TOLERANCE_MS = 500
+"""Video that ends this much before its container says is cut off; headers round their durations."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video says about itself. width and height are those of the upright picture.
+
+    rotation: degrees counter-clockwise by which stored frames are turned to be upright.
+    """
+
+    codec: str
+    container: str
+    frames_per_second: float | None
+    width: int
+    height: int
+    duration_ms: int | None
+    rotation: int
+
+
+class RawFrame:
+    """A frame as the decoder left it: pixels are converted only when asked for."""
+
+    def __init__(self, frame: av.VideoFrame, orientation: Orientation, frame_index: int, pts_ms: int) -> None:
+        """Wrap a frame of PyAV; the reader does this."""
+        self._frame = frame
+        self._orientation = orientation
+        self.frame_index = frame_index
+        self.pts_ms = pts_ms
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Upright (width, height)."""
+        width, height = self._frame.width, self._frame.height
+        return (height, width) if self._orientation.transposed else (width, height)
+
+    def rgb(self) -> np.ndarray:
+        """(h, w, 3) uint8 RGB, upright."""
+        # One thread: swscale's own threads took as long again as the conversion itself.
+        return self._orientation.upright(self._frame.reformat(format="rgb24", threads=1).to_ndarray())
+
+    def gray(self, side: int) -> np.ndarray:
+        """(h, w) uint8 full-range luma, upright, the longer side `side` pixels (never enlarged)."""
+        scale = min(1.0, side / max(self._frame.width, self._frame.height))
+        small = self._frame.reformat(
+            width=max(1, round(self._frame.width * scale)),
+            height=max(1, round(self._frame.height * scale)),
+            format="gray",
+            interpolation="AREA",
+            threads=1,
+        )
+        return self._orientation.upright(small.to_ndarray())
+
+
+class VideoReader:
+    """Raw frames of one video.
+
+    `info` is there from the first frame on (None before, and where no frame could be decoded), `decoded`
+    counts frames so far. Iterating raises UnreadableVideoError after the last frame that could be decoded,
+    where anything was wrong on the way.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """source: path or seekable binary file; a file is left open, its position is not restored."""
+        self._source = source
+        self._faults = 0
+        self._first_fault: str | None = None
+        self._last_ms = 0
+        self.info: VideoInfo | None = None
+        self.decoded = 0
+
+    def __iter__(self) -> Iterator[RawFrame]:
+        """Decode from the start; closing the iterator closes the file."""
+        self.decoded, self._faults, self._first_fault, self._last_ms = 0, 0, None, 0
+        with opened(self._source) as video:
+            clock = FrameClock(_rate(video.stream))
+            for frame in self._frames(video.container, video.stream, video.coverage):
+                matrix = frame.side_data.get("DISPLAYMATRIX")
+                orientation = from_display_matrix(bytes(matrix)) if matrix is not None else UPRIGHT
+                raw = RawFrame(frame, orientation, self.decoded, clock.pts_ms(frame.pts, frame.time_base))
+                self._last_ms = raw.pts_ms
+                if self.info is None:
+                    self.info = _info(video.container, video.stream, raw, orientation)
+                self.decoded += 1
+                yield raw
+            self._judge(video.coverage)
+
+    def _frames(self, container: Any, stream: Any, coverage: Coverage) -> Iterator[av.VideoFrame]:
+        packets = container.demux()
+        flushing = False
+        while not flushing:
+            packet = self._next(packets)
+            flushing = packet is None
+            if packet is not None:
+                hole = coverage.hole_before(packet)
+                if hole:
+                    self._fault(f"{hole} bytes could not be read")
+                # The empty packets at the end would flush the decoder; that is done once, below.
+                if packet.stream is not stream or not packet.size:
+                    continue
+                if packet.is_corrupt:
+                    self._fault("a packet is cut off or damaged")
+            try:
+                frames = stream.codec_context.decode(packet)
+            except av.error.FFmpegError as error:
+                self._fault(_words(error))
+                continue
+            for frame in frames:
+                if frame.is_corrupt:
+                    self._fault("a frame is damaged")
+                yield frame
+
+    def _next(self, packets: Iterator[Any]) -> Any:
+        """The next packet, or None at the end and where reading fails for good."""
+        try:
+            return next(packets, None)
+        except av.error.FFmpegError as error:
+            self._fault(f"reading failed: {_words(error)}")
+            return None
+
+    def _fault(self, words: str) -> None:
+        self._faults += 1
+        if self._first_fault is None:
+            self._first_fault = f"{words} (after {self.decoded} frames, {self._last_ms / 1000:.1f} s)"
+
+    def _judge(self, coverage: Coverage) -> None:
+        """Raise where the video was not whole."""
+        if self.decoded == 0:
+            detail = f": {self._first_fault}" if self._first_fault else ""
+            raise UnreadableVideoError(f"no frame could be decoded{detail}; copy the file again or convert it")
+        kept = f"{self.decoded} frames were decoded; copy the file again if the original is whole"
+        if self._first_fault:
+            more = f" and {self._faults - 1} more faults" if self._faults > 1 else ""
+            raise UnreadableVideoError(f"{self._first_fault}{more}; {kept}")
+        stated = self.info.duration_ms if self.info else None
+        rate = self.info.frames_per_second if self.info else None
+        end = self._last_ms + 2 * (1000 / rate if rate else 40.0)
+        if stated is not None and end + END_TOLERANCE_MS < stated:
+            raise UnreadableVideoError(
+                f"cut off: it says it lasts {stated / 1000:.1f} s and ends after {self._last_ms / 1000:.1f} s; {kept}"
+            )
+        if coverage.mostly_unread():
+            raise UnreadableVideoError(f"more than half of the file could not be read; {kept}")
+
+
+def _rate(stream: Any) -> Fraction | None:
+    rate: Fraction | None = stream.average_rate or stream.guessed_rate or stream.base_rate
+    return rate if rate else None
+
+
+def _info(container: Any, stream: Any, first: RawFrame, orientation: Orientation) -> VideoInfo:
+    width, height = first.size
+    rate = _rate(stream)
+    return VideoInfo(
+        codec=str(stream.codec_context.codec.canonical_name),
+        container=str(container.format.name),
+        frames_per_second=float(rate) if rate else None,
+        width=width,
+        height=height,
+        duration_ms=_duration_ms(container, stream),
+        rotation=orientation.rotation,
+    )
+
+
+def _duration_ms(container: Any, stream: Any) -> int | None:
+    """Duration of the picture where a header states it, else that of the container if it has no other stream."""
+    if stream.duration is not None and stream.time_base is not None:
+        return round(stream.duration * stream.time_base * 1000)
+    tagged = _tagged_seconds(stream.metadata.get("DURATION"))
+    # Matroska counts its durations from zero, not from the first frame.
+    start = (container.start_time or 0) / av.time_base if "matroska" in container.format.name else 0.0
+    if tagged is not None:
+        return round((tagged - start) * 1000)
+    if container.duration is not None and len(container.streams) == 1:
+        return round((container.duration / av.time_base - start) * 1000)
+    return None
+
+
+def _tagged_seconds(text: str | None) -> float | None:
+    """Seconds of a Matroska DURATION tag such as 00:00:05.480000000."""
+    try:
+        hours, minutes, seconds = (text or "").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).rstrip(".").lower()

@@ -1,0 +1,329 @@
+"""Records become append-only annotation rows: frames and classes are looked up, misfits become rejects.
+
+Also which annotations still stand. Not here: reading formats (formats/), votes between annotators (consensus.py),
+or the tables themselves; what they hold arrives through the protocols below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+import pandas as pd
+
+from al_assets.keys import Task
+from al_assets.labels.formats.records import (
+    Box,
+    BrokenRecord,
+    ExportUnreadableError,
+    FrameReference,
+    Outcome,
+    ParsedAnnotation,
+    Record,
+)
+from al_assets.labels.formats.values import shown
+
+POSITIONS = 2**32
+LAST_POSITION = 2**31 - 1
+CLOCK_SKEW = timedelta(days=1)
+"""How far ahead of the import an annotation's time may lie; beyond, it would outrank every later correction."""
+
+
+class FrameLookup(Protocol):
+    """Finds the frames that records name."""
+
+    def resolve(self, references: Sequence[FrameReference]) -> list[int | str]:
+        """For each reference the frame_id, or a readable reason why there is none."""
+
+
+class Ledger(Protocol):
+    """Knows what earlier, live exports said."""
+
+    def find(self, content_keys: Sequence[str]) -> Mapping[str, bool]:
+        """The keys that annotations of live exports carry; True where one of them still stands."""
+
+
+class EmptyLedger:
+    """The ledger before the first import."""
+
+    def find(self, content_keys: Sequence[str]) -> Mapping[str, bool]:
+        """Nothing is known yet."""
+        return {}
+
+
+@dataclass(frozen=True)
+class ClassBook:
+    """Class names and aliases to class_id: exactly as written first, then without regard to case."""
+
+    names: Mapping[str, int] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, str, Sequence[str]]]) -> ClassBook:
+        """A book from (class_id, name, aliases) of every class ever given, retired ones too: ids are not reused."""
+        entries = list(rows)
+        names = {_nfc(name): class_id for class_id, name, _ in entries}
+        return cls(names, {_nfc(alias): class_id for class_id, _, aliases in entries for alias in aliases})
+
+    def class_id(self, name: str) -> int | None:
+        """The class of that name; None where there is none, or where only case tells several apart."""
+        name = _nfc(name)
+        exact = self.names.get(name, self.aliases.get(name))
+        if exact is not None:
+            return exact
+        folded = name.casefold()
+        found = {
+            class_id
+            for known, class_id in itertools.chain(self.names.items(), self.aliases.items())
+            if known.casefold() == folded
+        }
+        return found.pop() if len(found) == 1 else None
+
+    def extended(self, names: Sequence[str]) -> ClassBook:
+        """The book with further classes, numbered on from the highest id in their order."""
+        after = max((*self.names.values(), *self.aliases.values()), default=0) + 1
+        added = {_nfc(name): class_id for class_id, name in enumerate(names, start=after)}
+        return ClassBook({**self.names, **added}, self.aliases)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationRow:
+    """A row of `annotations` with its rows of `annotation_labels` (marks)."""
+
+    annotation_id: int
+    export_id: int
+    position: int
+    source_id: str | None
+    frame_id: int
+    annotator: str
+    annotated_at: datetime | None
+    outcome: Outcome
+    judged: tuple[int, ...] | None
+    content_key: str
+    marks: tuple[tuple[int, Box | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectRow:
+    """A row of `label_rejects`: one source record that was not imported."""
+
+    export_id: int
+    position: int
+    reason: str
+    record: str
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a stretch of an export came to. `seen == imported + len(rejects)`, counted in source records.
+
+    imported: records that `annotations` carry, or that say what is known already (`unchanged` of them).
+    new_classes: names to add; `classes` is the book that holds them, with the ids that the marks use.
+    """
+
+    annotations: list[AnnotationRow]
+    rejects: list[RejectRow]
+    new_classes: list[str]
+    seen: int
+    imported: int
+    unchanged: int
+    classes: ClassBook
+
+
+def resolve(
+    parsed: Iterable[Record],
+    lookup: FrameLookup,
+    classes: ClassBook,
+    *,
+    export_id: int,
+    imported_at: datetime,
+    unknown_classes: Literal["create", "reject"] = "create",
+    task: Task = "multi_label",
+    ledger: Ledger | None = None,
+    block: int = 1000,
+) -> Iterator[Resolved]:
+    """Annotation rows, rejects and counts of an export, block by block.
+
+    annotation_id is `export_id * 2**32 + first position`, so that a repeated import gives the same rows.
+    imported_at: aware UTC. A judgement that a live export made already is left out as unchanged: always where it
+    carries its own time, otherwise only while the earlier one stands (without times, saying zero, one and zero
+    again means zero). Raises ExportUnreadableError for an export of 2**31 records or more.
+    """
+    importer = _Importer(
+        lookup, classes, export_id, imported_at, unknown_classes, task, ledger or EmptyLedger()
+    )
+    for records in _batched(parsed, block):
+        yield importer.take(records)
+
+
+def standing(annotations: pd.DataFrame) -> pd.DataFrame:
+    """The annotations that no later one supersedes, in the order of annotation_id.
+
+    annotations: annotation_id, source_id, frame_id, annotator, annotated_at (UTC or null), outcome, of live
+    exports. One supersedes another of the same frame with the same source id or, where it has none, the same
+    annotator: the later annotated_at wins (null is earliest), then the later annotation_id, hence the later
+    export. The frame is part of the key since two labelling tools may count from 1 alike. A winner that says
+    "deleted" leaves nothing.
+    """
+    if annotations.empty:
+        return annotations
+    source = annotations["source_id"]
+    key = pd.DataFrame(
+        {
+            "frame_id": annotations["frame_id"],
+            "by_source": source.notna(),
+            "who": source.where(source.notna(), annotations["annotator"]).astype(str),
+            "at": pd.to_datetime(annotations["annotated_at"], utc=True, format="ISO8601"),
+            "annotation_id": annotations["annotation_id"],
+            "row": range(len(annotations)),
+        }
+    ).sort_values(["at", "annotation_id"], na_position="first")
+    winners = key.drop_duplicates(["frame_id", "by_source", "who"], keep="last").sort_values("annotation_id")
+    kept = annotations.iloc[winners["row"].to_numpy()]
+    return kept[kept["outcome"] != "deleted"]
+
+
+class _Importer:
+    """What one import remembers from block to block: the classes it added and what it said already."""
+
+    def __init__(
+        self,
+        lookup: FrameLookup,
+        classes: ClassBook,
+        export_id: int,
+        imported_at: datetime,
+        unknown_classes: Literal["create", "reject"],
+        task: Task,
+        ledger: Ledger,
+    ) -> None:
+        self.lookup = lookup
+        self.classes = classes
+        self.export_id = export_id
+        self.latest = imported_at + CLOCK_SKEW
+        self.creates = unknown_classes == "create"
+        self.task = task
+        self.ledger = ledger
+        self.said: set[bytes] = set()
+
+    def take(self, records: Sequence[Record]) -> Resolved:
+        parsed = [record for record in records if isinstance(record, ParsedAnnotation)]
+        broken = [record for record in records if isinstance(record, BrokenRecord)]
+        rejects = [self._reject(record.position, record.reason, record.raw) for record in broken]
+        found = self.lookup.resolve([record.frame for record in parsed]) if parsed else []
+        before = self.classes
+        candidates: list[tuple[ParsedAnnotation, AnnotationRow]] = []
+        for record, frame in zip(parsed, found, strict=True):
+            reason = frame if isinstance(frame, str) else self._misfit(record)
+            if reason is None and not isinstance(frame, str):
+                candidates.append((record, self._row(record, frame)))
+            else:
+                rejects += [self._reject(position, str(reason), record.raw) for position in record.positions]
+        rows, unchanged = self._news(candidates)
+        return Resolved(
+            annotations=rows,
+            rejects=sorted(rejects, key=lambda reject: reject.position),
+            new_classes=[name for name in self.classes.names if name not in before.names],
+            seen=len(broken) + sum(len(record.positions) for record in parsed),
+            imported=sum(len(record.positions) for record, _ in candidates),
+            unchanged=unchanged,
+            classes=self.classes,
+        )
+
+    def _reject(self, position: int, reason: str, raw: str) -> RejectRow:
+        self._check(position)
+        return RejectRow(self.export_id, position, reason, raw)
+
+    def _check(self, position: int) -> None:
+        if position > LAST_POSITION:
+            raise ExportUnreadableError(
+                f"the export has more than {LAST_POSITION} records; cut it into parts"
+            )
+
+    def _misfit(self, record: ParsedAnnotation) -> str | None:
+        """Why an annotation whose frame is known cannot be imported; adds its classes where it can."""
+        if record.annotated_at is not None and record.annotated_at > self.latest:
+            return f"annotated_at {record.annotated_at.isoformat()} lies in the future; correct the clock or the export"
+        names = [*(mark.name for mark in record.marks), *(record.judged or ())]
+        unknown = list(dict.fromkeys(name for name in names if self.classes.class_id(name) is None))
+        if unknown and not self.creates:
+            listed = ", ".join(shown(name) for name in unknown[:5])
+            return f"unknown class {listed}; add it under [classes] in al.toml or correct the export"
+        book = self.classes.extended(unknown) if unknown else self.classes
+        if self.task == "single_label" and len({book.class_id(mark.name) for mark in record.marks}) > 1:
+            return "the annotation names several classes and the task is single_label; keep one, or set multi_label"
+        self.classes = book
+        return None
+
+    def _row(self, record: ParsedAnnotation, frame_id: int) -> AnnotationRow:
+        self._check(record.positions[-1])
+        marks = tuple((self._class_id(mark.name), mark.box) for mark in record.marks)
+        judged = (
+            None if record.judged is None else tuple(sorted(self._class_id(name) for name in record.judged))
+        )
+        return AnnotationRow(
+            annotation_id=self.export_id * POSITIONS + record.positions[0],
+            export_id=self.export_id,
+            position=record.positions[0],
+            source_id=record.source_id,
+            frame_id=frame_id,
+            annotator=record.annotator,
+            annotated_at=record.annotated_at,
+            outcome=record.outcome,
+            judged=judged,
+            content_key=_content_key(record, frame_id, judged, marks),
+            marks=tuple(dict.fromkeys(marks)),
+        )
+
+    def _class_id(self, name: str) -> int:
+        class_id = self.classes.class_id(name)
+        if class_id is None:  # _misfit refused or added every unknown name
+            raise AssertionError(f"class {name!r} was not added")
+        return class_id
+
+    def _news(
+        self, candidates: Sequence[tuple[ParsedAnnotation, AnnotationRow]]
+    ) -> tuple[list[AnnotationRow], int]:
+        """The rows that say something new, and how many records repeat what is known."""
+        known = self.ledger.find([row.content_key for _, row in candidates]) if candidates else {}
+        rows: list[AnnotationRow] = []
+        unchanged = 0
+        for record, row in candidates:
+            key = bytes.fromhex(row.content_key)
+            stands = known.get(row.content_key)
+            repeats = stands is not None and (stands or row.annotated_at is not None)
+            if repeats or key in self.said:
+                unchanged += len(record.positions)
+            else:
+                rows.append(row)
+            self.said.add(key)
+        return rows, unchanged
+
+
+def _content_key(
+    record: ParsedAnnotation,
+    frame_id: int,
+    judged: tuple[int, ...] | None,
+    marks: Sequence[tuple[int, Box | None]],
+) -> str:
+    """What the judgement says and who says it, as 32 hex digits; where it stands in a file does not matter."""
+    who = ["annotator", record.annotator] if record.source_id is None else ["source", record.source_id]
+    at = None if record.annotated_at is None else record.annotated_at.isoformat()
+    drawn = sorted({(class_id, tuple(round(side, 6) for side in box or ())) for class_id, box in marks})
+    text = json.dumps([who, frame_id, at, record.outcome, judged, drawn])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _batched(records: Iterable[Record], size: int) -> Iterator[tuple[Record, ...]]:
+    iterator = iter(records)
+    while batch := tuple(itertools.islice(iterator, size)):
+        yield batch

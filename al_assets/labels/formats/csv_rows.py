@@ -1,0 +1,246 @@
+"""Label exports as CSV with a header, one class a row.
+
+`frame_id`, or `video_id` with `frame_index`, or `image` names the frame; `label` the class (several rows for
+several classes, empty for nobody, `?` for cannot tell, `(unanswered)` for not looked at); optional `annotator`,
+`annotated_at` and `x`, `y`, `width`, `height` as fractions of the frame. Other columns are ignored.
+Not here: looking classes or frames up.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+from al_assets.labels.formats.records import (
+    CANNOT_TELL,
+    UNANSWERED,
+    UNKNOWN_ANNOTATOR,
+    Box,
+    BrokenRecord,
+    ExportUnreadableError,
+    FrameReference,
+    Mark,
+    ParsedAnnotation,
+    Record,
+)
+from al_assets.labels.formats.values import (
+    BrokenValueError,
+    clean_name,
+    decode_text,
+    fraction_box,
+    frame_reference,
+    judgement,
+    moment,
+    real_number,
+    shown,
+    storable,
+)
+
+NAME = "csv"
+_DELIMITERS = ",;\t"
+_SIDES = ("x", "y", "width", "height")
+_HALF = "the export is half-written: {}; write it again whole, ending with a line break, and replace the file"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    position: int
+    raw: str
+    frame: FrameReference | None = None
+    annotator: str = UNKNOWN_ANNOTATOR
+    annotated_at: datetime | None = None
+    mark: Mark | None = None
+    problem: str | None = None
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        frame = self.frame
+        if frame is None:
+            return ("row", self.position)
+        if frame.frame_id is not None:
+            return ("frame_id", frame.frame_id, self.annotator)
+        if frame.video_id is not None and frame.frame_index is not None:
+            return ("video_id", frame.video_id, frame.frame_index, self.annotator)
+        return ("image", frame.image, self.annotator)
+
+
+def recognises(head: str) -> bool:
+    """Whether the first line is a header with a `label` column and one that names frames."""
+    lines = head.lstrip("\ufeff").splitlines()
+    try:
+        columns = _columns(next(csv.reader(lines[:1], delimiter=_delimiter(lines[0])))) if lines else []
+    except (csv.Error, StopIteration):
+        return False
+    return "label" in columns and not {"frame_id", "video_id", "image"}.isdisjoint(columns)
+
+
+def read(stream: BinaryIO) -> Iterator[Record]:
+    """Records of an export. The rows of one frame and annotator make one annotation, wherever they stand.
+
+    A broken row breaks the others of its annotation too: half of an answer would misread the person. The latest
+    `annotated_at` among the rows counts. Raises ExportUnreadableError before the first record.
+    """
+    text = decode_text(stream.read())
+    groups: dict[tuple[object, ...], list[_Row]] = {}
+    for row in _rows(text):
+        groups.setdefault(row.group, []).append(row)
+    return (record for rows in groups.values() for record in _annotation(rows))
+
+
+class _Lines:
+    """The lines of a text, remembering those that the current record has consumed."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.consumed: list[str] = []
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.consumed.append(line)
+        return line
+
+    def take(self) -> str:
+        raw = "".join(self.consumed).rstrip("\r\n")
+        self.consumed = []
+        return storable(raw)
+
+
+def _delimiter(header: str) -> str:
+    return max(_DELIMITERS, key=header.count)
+
+
+def _columns(cells: list[str]) -> list[str]:
+    return [cell.strip().casefold() for cell in cells]
+
+
+def _rows(text: str) -> list[_Row]:
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=_delimiter(text.splitlines()[0]), strict=True)
+    try:
+        columns = _columns(next(reader))
+    except csv.Error as error:
+        raise ExportUnreadableError(_HALF.format(f"its header cannot be read ({error})")) from error
+    _check_header(columns)
+    lines.take()
+    rows: list[_Row] = []
+    labels: list[str] = []
+    cells = columns
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            if "after" not in str(error):  # an open quote or an endless field: no later row can be trusted
+                raise ExportUnreadableError(
+                    _HALF.format(f"row {len(rows) + 1} has no end ({error})")
+                ) from error
+            rows.append(_Row(len(rows) + 1, lines.take(), problem="a quoted cell is followed by more text"))
+            continue
+        raw = lines.take()
+        fields = dict(zip(columns, cells, strict=False))
+        labels.append(fields.get("label", "").strip())
+        if any(cell.strip() for cell in cells) and labels[-1] != UNANSWERED:
+            rows.append(_row(fields, len(rows) + 1, raw, len(cells) - len(columns)))
+    if labels and text[-1] not in "\r\n":
+        _check_last(columns, cells, labels)
+    return rows
+
+
+def _check_header(columns: list[str]) -> None:
+    named = [column for column in columns if column]
+    doubled = sorted({column for column in named if named.count(column) > 1})
+    if doubled:
+        raise ExportUnreadableError(
+            f"the header names {', '.join(map(shown, doubled))} twice; keep one of each"
+        )
+    if "label" not in columns:
+        raise ExportUnreadableError("the header has no `label` column; add it")
+    if not {"frame_id", "image"} & set(columns) and not {"video_id", "frame_index"} <= set(columns):
+        raise ExportUnreadableError(
+            "no column names the frame; add frame_id, or video_id with frame_index, or image"
+        )
+
+
+def _check_last(columns: list[str], cells: list[str], labels: list[str]) -> None:
+    """Refuse a last line that lacks its line break and may be cut off.
+
+    Some spreadsheets never write that break, so a line that is evidently whole passes. A cut hides in the last
+    cell only: a label that is empty (it would say "nobody") or that no earlier row uses is taken for half of one.
+    """
+    if len(cells) < len(columns):
+        raise ExportUnreadableError(_HALF.format("its last line stops short"))
+    if columns[-1] == "label" and (not labels[-1] or labels[-1] not in labels[:-1]):
+        raise ExportUnreadableError(_HALF.format("its last line may be cut off within the label"))
+
+
+def _row(cells: Mapping[str, str], position: int, raw: str, surplus: int) -> _Row:
+    try:
+        if surplus:
+            raise BrokenValueError(
+                f"the row has {abs(surplus)} cells {'more' if surplus > 0 else 'fewer'} than the header"
+            )
+        frame = frame_reference(
+            {name: cells.get(name, "").strip() for name in ("frame_id", "video_id", "frame_index", "image")}
+        )
+        annotator = cells.get("annotator", "").strip()
+        annotator = clean_name(annotator, "annotator") if annotator else UNKNOWN_ANNOTATOR
+    except BrokenValueError as error:
+        return _Row(position, raw, problem=str(error))
+    try:
+        annotated_at = moment(cells.get("annotated_at"), "annotated_at")
+        return _Row(position, raw, frame, annotator, annotated_at, _mark(cells))
+    except BrokenValueError as error:
+        return _Row(position, raw, frame, annotator, problem=str(error))
+
+
+def _mark(cells: Mapping[str, str]) -> Mark | None:
+    """The row's class; None for nobody."""
+    sides = [cells.get(side, "").strip() for side in _SIDES]
+    box: Box | None = None
+    if any(sides):
+        x, y, width, height = (real_number(value, side) for side, value in zip(_SIDES, sides, strict=True))
+        box = fraction_box(x, y, width, height)
+    label = cells["label"].strip()
+    if label:
+        return Mark(CANNOT_TELL if label == "?" else clean_name(label, "label"), box)
+    if box is not None:
+        raise BrokenValueError("the row has a box and no label")
+    return None
+
+
+def _annotation(rows: list[_Row]) -> Iterator[Record]:
+    problem = next((row for row in rows if row.problem), None)
+    try:
+        frame = rows[0].frame
+        if problem is not None or frame is None:
+            raise BrokenValueError(f"row {problem.position if problem else '?'} of the same answer is broken")
+        marks = [row.mark for row in rows if row.mark is not None]
+        if marks and len(marks) < len(rows):
+            raise BrokenValueError(
+                "the answer contradicts itself: an empty label (nobody) stands beside a label"
+            )
+        outcome, kept = judgement(marks)
+    except BrokenValueError as error:
+        for row in rows:
+            yield BrokenRecord(row.position, row.problem or str(error), row.raw)
+        return
+    times = [row.annotated_at for row in rows if row.annotated_at is not None]
+    yield ParsedAnnotation(
+        positions=tuple(row.position for row in rows),
+        frame=frame,
+        source_id=None,
+        annotator=rows[0].annotator,
+        annotated_at=max(times, default=None),
+        outcome=outcome,
+        marks=kept,
+        judged=None,
+        raw="\n".join(row.raw for row in rows),
+    )

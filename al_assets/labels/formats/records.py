@@ -1,0 +1,76 @@
+"""What a label export says once its format no longer matters: frames, marks and judgements, as values.
+
+Not here: reading any one format (a module each) and looking names or frames up (annotations.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Outcome = Literal["labelled", "nobody", "cannot_tell", "deleted"]
+Box = tuple[float, float, float, float]
+"""x, y (top left), width, height as fractions of the frame."""
+
+NOBODY = "nobody"
+CANNOT_TELL = "cannot tell"
+UNANSWERED = "(unanswered)"
+"""Written into the label column of CSV tasks: an empty label means "nobody", so a blank must not be the default."""
+UNKNOWN_ANNOTATOR = "unknown"
+NAME_LENGTH = 200
+"""Longest class name, annotator or source id, in characters; longer ones are rejected with their record."""
+
+
+class ExportUnreadableError(ValueError):
+    """No record of the export file can be trusted (half-written, not text, not its format)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReference:
+    """How a record names its frame; at least frame_id, or video_id with frame_index, or image is given."""
+
+    frame_id: int | None
+    video_id: str | None
+    frame_index: int | None
+    image: str | None
+    pts_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A class, by the name the annotator used, seen in the frame; with its box where one was drawn."""
+
+    name: str
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAnnotation:
+    """One judgement of one annotator on one frame.
+
+    positions: the source records that it consumed, counted from 1 in the order of the file and ascending.
+    judged: names of the classes that were judged, None for all. raw: the source, for `label_rejects`.
+    """
+
+    positions: tuple[int, ...]
+    frame: FrameReference
+    source_id: str | None
+    annotator: str
+    annotated_at: datetime | None
+    outcome: Outcome
+    marks: tuple[Mark, ...]
+    judged: tuple[str, ...] | None
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRecord:
+    """A source record that says nothing usable, with a reason that its author understands."""
+
+    position: int
+    reason: str
+    raw: str
+
+
+Record = ParsedAnnotation | BrokenRecord

@@ -1,0 +1,68 @@
+"""The archive as one Dagster resource: its tables and its storage, by family. No query and no rule of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from resources.database import Database
+from resources.queries.frame_lookup import SqlFrameLookup
+from resources.queries.frames import FrameQueries, SqlVectors
+from resources.queries.labels import LabelLedger
+from resources.queries.models import ModelRegistry
+from resources.queries.monitoring import MonitoringQueries
+from resources.queries.selection import SelectionQueries
+from resources.queries.videos import VideoRegister
+from resources.storage import Storage
+
+
+class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What assets, checks, sensors and the command line read and change."""
+
+    database: dg.ResourceDependency[Database]
+    storage: dg.ResourceDependency[Storage]
+
+    @property
+    def videos(self) -> VideoRegister:
+        """The register of videos."""
+        return VideoRegister(self.database)
+
+    @property
+    def frames(self) -> FrameQueries:
+        """Frames and their vectors."""
+        return FrameQueries(self.database)
+
+    @property
+    def labels(self) -> LabelLedger:
+        """Exports, annotations and classes."""
+        return LabelLedger(self.database)
+
+    @property
+    def lookup(self) -> SqlFrameLookup:
+        """Finds the frames that exports name."""
+        return SqlFrameLookup(self.database)
+
+    @property
+    def models(self) -> ModelRegistry:
+        """Training sets, checkpoints and decisions."""
+        return ModelRegistry(self.database)
+
+    @property
+    def selection(self) -> SelectionQueries:
+        """Candidates and batches."""
+        return SelectionQueries(self.database)
+
+    @property
+    def monitoring(self) -> MonitoringQueries:
+        """Drift, incidents and counts."""
+        return MonitoringQueries(self.database)
+
+    def vectors(self, embedder_id: str) -> SqlVectors:
+        """Picklable reader of one embedder's vectors."""
+        return SqlVectors(self.frames, embedder_id)
+
+    @staticmethod
+    def now() -> datetime:
+        """The time, UTC without zone, as tables hold it."""
+        return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,52 @@
+"""Where this installation keeps things, read from the environment. The only module that reads it.
+
+No secret is kept here: passwords stay inside the database URL, which is never printed unmasked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SETTINGS_FILE = "al.toml"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Home, database, storage and settings of one installation."""
+
+    home: Path
+    database_url: str
+    storage_url: str
+    settings_path: Path | None
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of Dagster's own state; absolute, as Dagster demands."""
+        return self.home / "dagster"
+
+
+def read_environment(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Environment:
+    """Environment from `AL_HOME`, `AL_DATABASE_URL`, `AL_STORAGE_URL`; defaults lie in `.al` of the working folder.
+
+    A home's own `al.toml` comes before one in the working folder, so that a home is complete in itself.
+    """
+    environ = os.environ if environ is None else environ
+    folder = Path.cwd() if folder is None else folder
+    home = Path(environ.get("AL_HOME") or folder / ".al").expanduser()
+    home = home if home.is_absolute() else (folder / home)
+    home = home.resolve()
+    candidates = [home / SETTINGS_FILE, folder / SETTINGS_FILE]
+    return Environment(
+        home=home,
+        database_url=environ.get("AL_DATABASE_URL") or f"sqlite:///{home / 'al.db'}",
+        storage_url=environ.get("AL_STORAGE_URL") or str(home / "storage"),
+        settings_path=next((path for path in candidates if path.is_file()), None),
+    )
+
+
+def process_environment(**changes: str) -> dict[str, str]:
+    """A copy of this process's environment for a child process, with changes."""
+    return {**os.environ, **changes}

@@ -1,0 +1,144 @@
+"""Frames and their vectors, by key list or key range. No pixels; no labels but as exclusions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+
+from al_assets.keys import frame_range
+from resources.database import Database
+from resources.queries.chunks import in_chunks
+from resources.tables import embedders, embeddings, frames
+
+
+@dataclass(frozen=True)
+class FrameQueries:
+    """Reads of `frames`, `embedders` and `embeddings`."""
+
+    database: Database
+
+    def of_video(self, video_no: int) -> pa.Table:
+        """All rows of a video in time order. Uses the clustered key of `frames`."""
+        first, last = frame_range(video_no)
+        query = sa.select(frames).where(frames.c.frame_id.between(first, last)).order_by(frames.c.frame_id)
+        return self.database.fetch(query)
+
+    def images_of(self, video_no: int) -> dict[str, int]:
+        """Image path -> frame_index of a folder of stills, as numbered so far."""
+        table = self.of_video(video_no)
+        return dict(zip(table["image_path"].to_pylist(), table["frame_index"].to_pylist(), strict=True))
+
+    def details(self, frame_ids: Sequence[int]) -> pa.Table:
+        """Rows of the named frames, in order of frame_id."""
+        parts = [
+            self.database.fetch(sa.select(frames).where(frames.c.frame_id.in_(ids)))
+            for ids in in_chunks(sorted(set(frame_ids)))
+        ]
+        if not parts:
+            return self.database.fetch(sa.select(frames).where(sa.false()))
+        return pa.concat_tables(parts).sort_by("frame_id")
+
+    def count(self) -> int:
+        """Number of frames in the archive."""
+        with self.database.read() as connection:
+            return int(connection.scalar(sa.select(sa.func.count()).select_from(frames)) or 0)
+
+    def register_embedder(self, row: dict[str, object]) -> None:
+        """Note an embedder on first use."""
+        known = sa.select(embedders.c.embedder_id).where(embedders.c.embedder_id == row["embedder_id"])
+        with self.database.write() as connection:
+            if connection.scalar(known) is None:
+                connection.execute(sa.insert(embedders).values(row))
+
+    def dimensions(self, embedder_id: str) -> int:
+        """Length of an embedder's vectors. Raises LookupError for an unknown one."""
+        query = sa.select(embedders.c.dimensions).where(embedders.c.embedder_id == embedder_id)
+        with self.database.read() as connection:
+            found = connection.scalar(query)
+        if found is None:
+            raise LookupError(f"no embedder {embedder_id!r} in the database; materialise embeddings first")
+        return int(found)
+
+    def embedded_ids(self, embedder_id: str, video_no: int) -> np.ndarray:
+        """Frames of a video that already have a vector: (n,) int64, ascending."""
+        first, last = frame_range(video_no)
+        query = (
+            sa.select(embeddings.c.frame_id)
+            .where(embeddings.c.embedder_id == embedder_id, embeddings.c.frame_id.between(first, last))
+            .order_by(embeddings.c.frame_id)
+        )
+        return self.database.fetch(query)["frame_id"].to_numpy()
+
+    def vectors(self, embedder_id: str, frame_ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of the named frames: ((n,) frame_ids that have one, ascending; (n, d) float16)."""
+        columns = sa.select(embeddings.c.frame_id, embeddings.c.vector)
+        parts = [
+            self.database.fetch(
+                columns.where(embeddings.c.embedder_id == embedder_id, embeddings.c.frame_id.in_(list(ids)))
+            )
+            for ids in in_chunks(sorted({int(key) for key in frame_ids}))
+        ]
+        return self._matrix(embedder_id, parts)
+
+    def vectors_of_video(self, embedder_id: str, video_no: int) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of a video: ((n,) frame_ids ascending, (n, d) float16). Uses the clustered key."""
+        first, last = frame_range(video_no)
+        query = (
+            sa.select(embeddings.c.frame_id, embeddings.c.vector)
+            .where(embeddings.c.embedder_id == embedder_id, embeddings.c.frame_id.between(first, last))
+            .order_by(embeddings.c.frame_id)
+        )
+        return self._matrix(embedder_id, [self.database.fetch(query)])
+
+    def vectors_of_videos(
+        self, embedder_id: str, video_nos: Sequence[int], block_frames: int
+    ) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
+        """Blocks of whole videos: (video numbers, frame_ids, vectors); a block ends at about `block_frames`."""
+        numbers: list[int] = []
+        keys: list[np.ndarray] = []
+        matrices: list[np.ndarray] = []
+        for video_no in video_nos:
+            ids, vectors = self.vectors_of_video(embedder_id, video_no)
+            numbers, keys, matrices = [*numbers, video_no], [*keys, ids], [*matrices, vectors]
+            if sum(map(len, keys)) >= block_frames:
+                yield numbers, np.concatenate(keys), np.concatenate(matrices)
+                numbers, keys, matrices = [], [], []
+        if numbers:
+            yield numbers, np.concatenate(keys), np.concatenate(matrices)
+
+    def _matrix(self, embedder_id: str, parts: Sequence[pa.Table]) -> tuple[np.ndarray, np.ndarray]:
+        rows = [part for part in parts if part.num_rows]
+        if not rows:
+            return np.empty(0, np.int64), np.empty((0, self.dimensions(embedder_id)), np.float16)
+        table = pa.concat_tables(rows)
+        keys = table["frame_id"].to_numpy()
+        joined = b"".join(table["vector"].to_pylist())
+        matrix = np.frombuffer(joined, dtype="<f2").reshape(len(keys), -1)
+        order = np.argsort(keys, kind="stable")
+        return keys[order], matrix[order]
+
+
+@dataclass(frozen=True)
+class SqlVectors:
+    """Reader of one embedder's vectors for the PyTorch dataset: pickles, and opens its own connection a process."""
+
+    queries: FrameQueries
+    embedder_id: str
+
+    def vectors(self, frame_ids: Sequence[int]) -> np.ndarray:
+        """(n, d) float16 in the order asked for; one query. Raises LookupError naming frames without a vector."""
+        wanted = np.asarray(frame_ids, dtype=np.int64)
+        keys, matrix = self.queries.vectors(self.embedder_id, wanted.tolist())
+        at = np.searchsorted(keys, wanted)
+        missing = wanted[(at >= len(keys)) | (keys[np.minimum(at, max(len(keys) - 1, 0))] != wanted)] if len(keys) else wanted
+        if len(missing):
+            raise LookupError(f"{len(missing)} frames have no vector by {self.embedder_id}, first {int(missing[0])}")
+        return matrix[at]
+
+    def images(self, frame_ids: Sequence[int]) -> list[np.ndarray]:
+        """Pixels are read by resources.pixels.StoragePixels, not from SQL."""
+        raise LookupError("this reader has vectors only; read pixels with resources.pixels.StoragePixels")

@@ -1,0 +1,256 @@
+"""The ledger of label exports, what they brought, and the classes. No parsing, no consensus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from resources.database import Database
+from resources.queries.chunks import in_chunks
+from resources.tables import annotation_labels, annotations, classes, label_exports, label_rejects, labels
+
+UNCLAIMED = ("seen", "claimed")
+"""Statuses of exports that are still to be imported: a claim of a run that died is open again."""
+
+
+class LedgerConflictError(RuntimeError):
+    """Another run took the export; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A row of `label_exports`, as far as the assets need it."""
+
+    export_id: int
+    uri: str
+    etag: str
+    sha256: str
+    status: str
+    claimed_by: str | None
+    imported: int | None
+    rejected: int | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class LabelLedger:
+    """Reads and changes of `label_exports`, `annotations`, `annotation_labels`, `label_rejects`, `classes`."""
+
+    database: Database
+
+    def exports(self, *statuses: str) -> list[Export]:
+        """Versions of exports in order of arrival, optionally of some statuses only."""
+        query = sa.select(*(label_exports.c[name] for name in Export.__dataclass_fields__))
+        if statuses:
+            query = query.where(label_exports.c.status.in_(statuses))
+        with self.database.read() as connection:
+            return [Export(*row) for row in connection.execute(query.order_by(label_exports.c.export_id))]
+
+    def register(self, found: Sequence[Mapping[str, Any]], now: datetime) -> list[int]:
+        """Register versions (uri, etag, size_bytes, sha256); those known by uri and hash are left out."""
+        new: list[int] = []
+        with self.database.write() as connection:
+            last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(label_exports.c.export_id), 0)))
+            for version in found:
+                same = sa.select(label_exports.c.export_id).where(
+                    label_exports.c.uri == version["uri"], label_exports.c.sha256 == version["sha256"]
+                )
+                known = connection.scalar(same)
+                if known is not None:  # touched or copied back: note its version, so that it is not read again
+                    self._update(connection, known, etag=version["etag"])
+                    continue
+                last = int(last or 0) + 1
+                row = {**version, "export_id": last, "status": "seen", "registered_at": now}
+                connection.execute(sa.insert(label_exports).values(row))
+                new.append(last)
+        return new
+
+    def _update(self, connection: sa.Connection, export_id: int, **values: Any) -> None:
+        connection.execute(sa.update(label_exports).where(label_exports.c.export_id == export_id).values(**values))
+
+    def claim(self, run_id: str) -> list[Export]:
+        """Claim everything unimported for a run; returns it in order of arrival."""
+        with self.database.write() as connection:
+            connection.execute(
+                sa.update(label_exports)
+                .where(label_exports.c.status.in_(UNCLAIMED))
+                .values(status="claimed", claimed_by=run_id)
+            )
+        return [export for export in self.exports("claimed") if export.claimed_by == run_id]
+
+    def quarantine(self, export_id: int, error: str, now: datetime) -> None:
+        """Set an unreadable version aside with its error; a changed file is a new version and is tried again."""
+        with self.database.write() as connection:
+            self._update(connection, export_id, status="quarantined", error=error, imported_at=now)
+
+    def store(
+        self,
+        export: Export,
+        run_id: str,
+        *,
+        annotation_rows: Sequence[Mapping[str, Any]],
+        mark_rows: Sequence[Mapping[str, Any]],
+        reject_rows: Sequence[Mapping[str, Any]],
+        new_classes: Mapping[str, int],
+        counts: Mapping[str, Any],
+        now: datetime,
+    ) -> None:
+        """Everything an export brought, and its status, in one transaction. Raises LedgerConflictError."""
+        with self.database.write() as connection:
+            taken = connection.execute(
+                sa.update(label_exports)
+                .where(
+                    label_exports.c.export_id == export.export_id,
+                    label_exports.c.status == "claimed",
+                    label_exports.c.claimed_by == run_id,
+                )
+                .values(status="imported", error=None, imported_at=now, **counts)
+            )
+            if taken.rowcount != 1:
+                raise LedgerConflictError(f"export {export.export_id} ({export.uri}) was taken by another run")
+            self._insert_classes(connection, new_classes, now)
+            for table, rows in (
+                (annotations, annotation_rows),
+                (annotation_labels, mark_rows),
+                (label_rejects, reject_rows),
+            ):
+                if rows:
+                    connection.execute(sa.insert(table), list(rows))
+
+    def undo(self, export_id: int) -> int:
+        """Take an export's annotations out of effect; returns how many. History stays.
+
+        Exports that came later and had brought some of the same judgements are read again by the next `learn`
+        run, so that what they say still holds.
+        """
+        with self.database.write() as connection:
+            status = connection.scalar(
+                sa.select(label_exports.c.status).where(label_exports.c.export_id == export_id)
+            )
+            if status != "imported":
+                raise LookupError(f"export {export_id} is {status or 'unknown'}, only an imported one can be undone")
+            self._update(connection, export_id, status="undone")
+            later = sa.update(label_exports).where(
+                label_exports.c.status == "imported",
+                label_exports.c.export_id > export_id,
+                label_exports.c.unchanged > 0,
+            )
+            reread = [
+                row.export_id
+                for row in connection.execute(
+                    sa.select(label_exports.c.export_id).where(
+                        label_exports.c.status == "imported",
+                        label_exports.c.export_id > export_id,
+                        label_exports.c.unchanged > 0,
+                    )
+                )
+            ]
+            connection.execute(later.values(status="seen", claimed_by=None))
+            for later_id in reread:
+                self._forget(connection, later_id)
+            query = sa.select(sa.func.count()).where(annotations.c.export_id == export_id)
+            return int(connection.scalar(query) or 0)
+
+    def _forget(self, connection: sa.Connection, export_id: int) -> None:
+        """Remove what an export brought, to import it again whole."""
+        own = sa.select(annotations.c.annotation_id).where(annotations.c.export_id == export_id)
+        connection.execute(sa.delete(annotation_labels).where(annotation_labels.c.annotation_id.in_(own)))
+        connection.execute(sa.delete(annotations).where(annotations.c.export_id == export_id))
+        connection.execute(sa.delete(label_rejects).where(label_rejects.c.export_id == export_id))
+
+    def standing_keys(self, keys: Sequence[str]) -> set[str]:
+        """Of these content keys, those that an imported export already brought."""
+        found: set[str] = set()
+        with self.database.read() as connection:
+            for part in in_chunks(sorted(set(keys))):
+                query = (
+                    sa.select(annotations.c.content_key)
+                    .join(label_exports, label_exports.c.export_id == annotations.c.export_id)
+                    .where(label_exports.c.status == "imported", annotations.c.content_key.in_(part))
+                )
+                found.update(connection.scalars(query))
+        return found
+
+    def live_annotations(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Annotations of imported exports, and their marks."""
+        live = sa.select(label_exports.c.export_id).where(label_exports.c.status == "imported")
+        rows = sa.select(annotations).where(annotations.c.export_id.in_(live)).order_by(annotations.c.annotation_id)
+        marks = (
+            sa.select(annotation_labels)
+            .join(annotations, annotations.c.annotation_id == annotation_labels.c.annotation_id)
+            .where(annotations.c.export_id.in_(live))
+        )
+        return self.database.fetch(rows).to_pandas(), self.database.fetch(marks).to_pandas()
+
+    def classes(self) -> pd.DataFrame:
+        """All classes: class_id, name, aliases (list), active, merged_into."""
+        table = self.database.fetch(sa.select(classes).order_by(classes.c.class_id)).to_pandas()
+        return table.assign(aliases=[json.loads(text) for text in table["aliases"]])
+
+    def sync_classes(self, names: Iterable[str], aliases: Mapping[str, Sequence[str]], now: datetime) -> None:
+        """Add the classes that the settings name, and their aliases; nothing is taken away."""
+        known = self.classes()
+        fresh = [name for name in dict.fromkeys([*names, *aliases]) if name not in set(known["name"])]
+        start = int(known["class_id"].max() or 0) if len(known) else 0
+        stored = dict(zip(known["name"], known["aliases"], strict=True))
+        with self.database.write() as connection:
+            self._insert_classes(connection, {name: start + i for i, name in enumerate(fresh, 1)}, now)
+            for name, spellings in aliases.items():
+                merged = list(dict.fromkeys([*stored.get(name, []), *spellings]))
+                if merged != stored.get(name):
+                    row = sa.update(classes).where(classes.c.name == name)
+                    connection.execute(row.values(aliases=json.dumps(merged, ensure_ascii=False)))
+
+    def _insert_classes(self, connection: sa.Connection, names: Mapping[str, int], now: datetime) -> None:
+        rows = [
+            {"class_id": class_id, "name": name, "aliases": "[]", "active": 1, "created_at": now}
+            for name, class_id in names.items()
+        ]
+        if rows:
+            connection.execute(sa.insert(classes), rows)
+
+    def totals(self) -> dict[str, int]:
+        """Counts for `al status` and the checks: exports by status, records imported and rejected, labels."""
+        with self.database.read() as connection:
+            by_status = connection.execute(
+                sa.select(label_exports.c.status, sa.func.count()).group_by(label_exports.c.status)
+            )
+            totals = {f"exports_{status}": count for status, count in by_status}
+            totals["rejects"] = connection.scalar(sa.select(sa.func.count()).select_from(label_rejects)) or 0
+            query = sa.select(sa.func.count(sa.distinct(labels.c.frame_id)))
+            totals["labelled_frames"] = connection.scalar(query) or 0
+        return totals
+
+    def books(self) -> list[tuple[int, str, int, int, int, int, int]]:
+        """Per imported export: id, uri, imported, rejected, unchanged, annotation rows, reject rows as stored."""
+        stored = (
+            sa.select(annotations.c.export_id, sa.func.count().label("n")).group_by(annotations.c.export_id).subquery()
+        )
+        refused = (
+            sa.select(label_rejects.c.export_id, sa.func.count().label("n"))
+            .group_by(label_rejects.c.export_id)
+            .subquery()
+        )
+        query = (
+            sa.select(
+                label_exports.c.export_id,
+                label_exports.c.uri,
+                label_exports.c.imported,
+                label_exports.c.rejected,
+                label_exports.c.unchanged,
+                sa.func.coalesce(stored.c.n, 0),
+                sa.func.coalesce(refused.c.n, 0),
+            )
+            .outerjoin(stored, stored.c.export_id == label_exports.c.export_id)
+            .outerjoin(refused, refused.c.export_id == label_exports.c.export_id)
+            .where(label_exports.c.status == "imported")
+            .order_by(label_exports.c.export_id)
+        )
+        with self.database.read() as connection:
+            return [tuple(row) for row in connection.execute(query)]

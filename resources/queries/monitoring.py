@@ -1,0 +1,142 @@
+"""Drift results, incidents, and the numbers that checks and `al status` show. No statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from resources.database import Database
+from resources.tables import drift_results, frames, incidents, metadata, selections, training_sets, videos
+
+
+@dataclass(frozen=True)
+class MonitoringQueries:
+    """Reads and changes of `drift_results` and `incidents`; counts over all tables."""
+
+    database: Database
+
+    def record_drift(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write results; the same check of the same subject against the same reference replaces its own."""
+        keys = {(row["check_name"], row["subject"], row["reference_id"]) for row in rows}
+        with self.database.write() as connection:
+            for check, subject, reference in sorted(keys):
+                connection.execute(
+                    sa.delete(drift_results).where(
+                        drift_results.c.check_name == check,
+                        drift_results.c.subject == subject,
+                        drift_results.c.reference_id == reference,
+                    )
+                )
+            if rows:
+                connection.execute(sa.insert(drift_results), list(rows))
+
+    def drift(self, check_name: str, reference_id: str) -> pd.DataFrame:
+        """Results of a check against a reference."""
+        query = sa.select(drift_results).where(
+            drift_results.c.check_name == check_name, drift_results.c.reference_id == reference_id
+        )
+        return self.database.fetch(query.order_by(drift_results.c.subject, drift_results.c.statistic)).to_pandas()
+
+    def quality(self, video_ids: Sequence[str]) -> pd.DataFrame:
+        """Image quality of the frames of videos: frame_id, video_id, brightness, sharpness."""
+        query = sa.select(frames.c.frame_id, frames.c.video_id, frames.c.brightness, frames.c.sharpness)
+        parts = [
+            self.database.fetch(query.where(frames.c.video_id == video_id).order_by(frames.c.frame_id)).to_pandas()
+            for video_id in video_ids
+        ]
+        columns = ["frame_id", "video_id", "brightness", "sharpness"]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+    def trained_on(self, training_set_id: str) -> list[str]:
+        """Videos with frames in the training part of a training set."""
+        query = (
+            sa.select(sa.distinct(frames.c.video_id))
+            .join(training_sets, training_sets.c.frame_id == frames.c.frame_id)
+            .where(training_sets.c.training_set_id == training_set_id, training_sets.c.split == "train")
+        )
+        with self.database.read() as connection:
+            return sorted(connection.scalars(query))
+
+    def leaks(self, training_set_id: str) -> int:
+        """Rows of the training part that come from hold-out videos: must be none."""
+        query = (
+            sa.select(sa.func.count())
+            .select_from(training_sets)
+            .join(frames, frames.c.frame_id == training_sets.c.frame_id)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(
+                training_sets.c.training_set_id == training_set_id,
+                training_sets.c.split == "train",
+                videos.c.split != "train",
+            )
+        )
+        with self.database.read() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def misplaced_selections(self, batch_id: int) -> int:
+        """Frames of hold-out videos in the training arms of a batch: must be none."""
+        query = (
+            sa.select(sa.func.count())
+            .select_from(selections)
+            .join(frames, frames.c.frame_id == selections.c.frame_id)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(selections.c.batch_id == batch_id)
+            .where((selections.c.arm == "evaluation") != (videos.c.split != "train"))
+        )
+        with self.database.read() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def record_incident(self, row: Mapping[str, Any]) -> None:
+        """Note a failed run once."""
+        known = sa.select(incidents.c.run_id).where(incidents.c.run_id == row["run_id"])
+        with self.database.write() as connection:
+            if connection.scalar(known) is None:
+                connection.execute(sa.insert(incidents).values(dict(row)))
+
+    def incidents(self) -> pd.DataFrame:
+        """All incidents, newest first."""
+        return self.database.fetch(sa.select(incidents).order_by(incidents.c.happened_at.desc())).to_pandas()
+
+    def first_labels_at(self) -> datetime | None:
+        """When the first export was imported."""
+        exports = metadata.tables["label_exports"]
+        with self.database.read() as connection:
+            return connection.scalar(sa.select(sa.func.min(exports.c.imported_at)))
+
+    def counts(self, names: Sequence[str]) -> dict[str, int]:
+        """Rows of the named tables."""
+        with self.database.read() as connection:
+            return {
+                name: int(connection.scalar(sa.select(sa.func.count()).select_from(metadata.tables[name])) or 0)
+                for name in names
+            }
+
+    def bad_rows(self, table: str, conditions: Mapping[str, str]) -> dict[str, int]:
+        """Number of rows of a table that break each named bound: name -> SQL condition from our own code."""
+        source = metadata.tables[table]
+        columns = [
+            sa.func.coalesce(sa.func.sum(sa.case((sa.text(condition), 1), else_=0)), 0).label(name)
+            for name, condition in conditions.items()
+        ]
+        with self.database.read() as connection:
+            row = connection.execute(sa.select(*columns).select_from(source)).mappings().one()
+        return {name: int(row[name]) for name in conditions}
+
+    def view(self, name: str, limit: int | None = None) -> pd.DataFrame:
+        """Rows of an analyst view."""
+        query = sa.select(sa.text("*")).select_from(sa.table(name))
+        query = query.limit(limit) if limit else query
+        with self.database.read() as connection:
+            result = connection.execute(query)
+            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+    def query(self, text: str) -> pd.DataFrame:
+        """Rows of a read-only statement from `sql/queries/`."""
+        with self.database.read() as connection:
+            result = connection.execute(sa.text(text))
+            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))

@@ -1,0 +1,182 @@
+"""Candidates for the next batch and what is already out with people. No strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from resources.database import Database
+from resources.tables import (
+    annotations,
+    checkpoints,
+    embeddings,
+    frame_scores,
+    frames,
+    label_exports,
+    selection_batches,
+    selections,
+    videos,
+)
+
+
+@dataclass(frozen=True)
+class SelectionQueries:
+    """Reads of candidates, and of `selection_batches` and `selections`."""
+
+    database: Database
+
+    def answered(self) -> sa.Select[Any]:
+        """Frames that a person has judged, in an export that stands."""
+        return (
+            sa.select(annotations.c.frame_id)
+            .join(label_exports, label_exports.c.export_id == annotations.c.export_id)
+            .where(label_exports.c.status == "imported")
+        )
+
+    def open_frames(self, embedder_id: str, splits: Sequence[str], *, repeats: bool) -> pa.Table:
+        """Frames nobody has judged and no batch holds: frame_id, pts_ms, in order of frame_id.
+
+        repeats: whether near-identical frames (duplicate_of) are among them.
+        """
+        query = (
+            sa.select(frames.c.frame_id, frames.c.pts_ms)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(
+                videos.c.split.in_(list(splits)),
+                videos.c.status.in_(("indexed", "partial")),
+                sa.exists().where(
+                    embeddings.c.embedder_id == embedder_id, embeddings.c.frame_id == frames.c.frame_id
+                ),
+                frames.c.frame_id.not_in(self.answered()),
+                frames.c.frame_id.not_in(sa.select(selections.c.frame_id)),
+            )
+            .order_by(frames.c.frame_id)
+        )
+        if not repeats:
+            query = query.where(frames.c.duplicate_of.is_(None))
+        return self.database.fetch(query)
+
+    def least_certain(self, checkpoint_id: str, limit: int) -> np.ndarray:
+        """Frames with the smallest margin: (n,) int64. Uses ix_frame_scores_checkpoint_id_margin."""
+        query = (
+            sa.select(frame_scores.c.frame_id)
+            .where(frame_scores.c.checkpoint_id == checkpoint_id)
+            .order_by(frame_scores.c.margin, frame_scores.c.frame_id)
+            .limit(limit)
+        )
+        return self.database.fetch(query)["frame_id"].to_numpy()
+
+    def taken(self) -> pa.Table:
+        """Frames of training videos that are judged or queued: frame_id, pts_ms."""
+        held = sa.or_(frames.c.frame_id.in_(self.answered()), frames.c.frame_id.in_(sa.select(selections.c.frame_id)))
+        query = (
+            sa.select(frames.c.frame_id, frames.c.pts_ms)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(held, videos.c.split == "train")
+            .order_by(frames.c.frame_id)
+        )
+        return self.database.fetch(query)
+
+    def open_tasks(self) -> int:
+        """Selected frames without an answer."""
+        query = (
+            sa.select(sa.func.count(sa.distinct(selections.c.frame_id)))
+            .where(selections.c.frame_id.not_in(self.answered()))
+        )
+        with self.database.read() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def holdout_labels(self) -> int:
+        """Judged frames of hold-out videos, `cannot tell` not counted."""
+        query = (
+            sa.select(sa.func.count(sa.distinct(annotations.c.frame_id)))
+            .join(label_exports, label_exports.c.export_id == annotations.c.export_id)
+            .join(frames, frames.c.frame_id == annotations.c.frame_id)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(
+                label_exports.c.status == "imported",
+                annotations.c.outcome.in_(("labelled", "nobody")),
+                videos.c.split.in_(("validation", "test")),
+            )
+        )
+        with self.database.read() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def next_batch_id(self, run_id: str) -> int:
+        """Number for the batch of a run: its own where it has one already (a retry), else the next."""
+        with self.database.read() as connection:
+            own = connection.scalar(
+                sa.select(selection_batches.c.batch_id).where(selection_batches.c.run_id == run_id)
+            )
+            last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(selection_batches.c.batch_id), 0)))
+        return int(own) if own is not None else int(last or 0) + 1
+
+    def forget(self, batch_id: int) -> None:
+        """Remove a half-made batch of this run before it is made again, so that its frames are free."""
+        with self.database.write() as connection:
+            connection.execute(sa.delete(selections).where(selections.c.batch_id == batch_id))
+            connection.execute(sa.delete(selection_batches).where(selection_batches.c.batch_id == batch_id))
+
+    def latest_batch(self) -> dict[str, Any] | None:
+        """The newest batch as a row."""
+        query = sa.select(selection_batches).order_by(selection_batches.c.batch_id.desc()).limit(1)
+        with self.database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return dict(row) if row else None
+
+    def tasks_of(self, batch_id: int) -> pd.DataFrame:
+        """Frames of a batch in order of rank, with their video, time and still."""
+        query = (
+            sa.select(
+                selections.c.rank,
+                selections.c.frame_id,
+                selections.c.arm,
+                frames.c.video_id,
+                frames.c.frame_index,
+                frames.c.pts_ms,
+                frames.c.image_path,
+                videos.c.path,
+                videos.c.kind,
+            )
+            .join(frames, frames.c.frame_id == selections.c.frame_id)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(selections.c.batch_id == batch_id)
+            .order_by(selections.c.rank)
+        )
+        return self.database.fetch(query).to_pandas()
+
+    def note_tasks(self, batch_id: int, tasks_uri: str) -> None:
+        """Note where a batch's labelling tasks lie."""
+        row = sa.update(selection_batches).where(selection_batches.c.batch_id == batch_id)
+        with self.database.write() as connection:
+            connection.execute(row.values(tasks_uri=tasks_uri))
+
+    def count_batches(self) -> int:
+        """Number of batches ever made."""
+        with self.database.read() as connection:
+            return int(connection.scalar(sa.select(sa.func.count()).select_from(selection_batches)) or 0)
+
+    def labels_since(self, moment: datetime | None) -> int:
+        """Judged frames of exports imported after a moment; all of them for None."""
+        query = (
+            sa.select(sa.func.count(sa.distinct(annotations.c.frame_id)))
+            .join(label_exports, label_exports.c.export_id == annotations.c.export_id)
+            .where(label_exports.c.status == "imported")
+        )
+        if moment is not None:
+            query = query.where(label_exports.c.imported_at > moment)
+        with self.database.read() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def checkpoint_age(self, checkpoint_id: str) -> datetime | None:
+        """When a checkpoint was trained."""
+        query = sa.select(checkpoints.c.trained_at).where(checkpoints.c.checkpoint_id == checkpoint_id)
+        with self.database.read() as connection:
+            return connection.scalar(query)

@@ -1,0 +1,134 @@
+"""Rows on local disk between the producer and the transaction. Checks and hashes them on the way; no database.
+
+The producer may take hours; the transaction must not. A retry of the transaction reads the spool again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from resources import row_checks
+from resources.content_hash import ContentHash
+from resources.slices import Restriction, Rows
+
+BLOCK_ROWS = 8_192
+BLOCK_BYTES = 8 << 20
+MEMORY_BYTES = 16 << 20
+"""Rows of a producer below this stay in memory; above it they go to disk."""
+
+
+class SpooledTable:
+    """Checked rows of one table, readable any number of times."""
+
+    def __init__(self, table: sa.Table, schema: pa.Schema, folder: Path) -> None:
+        self.table = table
+        self._hash = ContentHash(schema)
+        self._schema = schema
+        self._path = folder / f"{table.name}.arrows"
+        self._kept: list[pa.RecordBatch] = []
+        self._pending: list[pa.RecordBatch] = []
+        self._kept_bytes = 0
+        self._writer: pa.RecordBatchStreamWriter | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows spooled."""
+        return self._hash.rows
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of the rows."""
+        return self._hash.hexdigest()
+
+    def add(self, batch: pa.RecordBatch, *, keep: bool) -> None:
+        """Take a checked batch; `keep` says that its memory is held by the caller anyway."""
+        if batch.schema != self._schema:
+            raise ValueError(f"batches of {self.table.name} change their columns on the way")
+        self._pending.append(batch)
+        if keep or sum(b.num_rows for b in self._pending) >= BLOCK_ROWS or _bytes(self._pending) >= BLOCK_BYTES:
+            self._flush(keep=keep)
+
+    def close(self) -> None:
+        """No more rows come."""
+        self._flush(keep=True)
+        if self._writer is not None:
+            self._writer.close()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows in order, in blocks."""
+        if self._writer is not None:
+            with pa.memory_map(str(self._path)) as source, pa.ipc.open_stream(source) as reader:
+                yield from _cut(reader)
+        yield from _cut(self._kept)
+
+    def _flush(self, *, keep: bool) -> None:
+        if not self._pending:
+            return
+        block = self._pending[0] if len(self._pending) == 1 else pa.concat_batches(self._pending)
+        self._pending = []
+        self._hash.update(block)
+        self._kept.append(block)
+        if keep:
+            return
+        self._kept_bytes += block.nbytes
+        if self._kept_bytes > MEMORY_BYTES:
+            self._spill()
+
+    def _spill(self) -> None:
+        if self._writer is None:
+            self._writer = pa.ipc.new_stream(str(self._path), self._schema)
+        for block in self._kept:
+            self._writer.write_batch(block)
+        self._kept, self._kept_bytes = [], 0
+
+
+class Spool:
+    """The rows of one slice; a folder on local disk that goes when the `with` block ends."""
+
+    def __init__(self) -> None:
+        self.tables: list[SpooledTable] = []
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="al-spool-")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()
+
+    def add(self, table: sa.Table, rows: Rows | None, where: dict[str, Restriction]) -> None:
+        """Run the producer to its end, checking every block against the table and the slice."""
+        whole = isinstance(rows, pd.DataFrame | pa.Table | pa.RecordBatch)
+        single = whole or isinstance(rows, pa.RecordBatchReader)
+        blocks: Iterable[Rows] = () if rows is None else [rows] if single else rows  # type: ignore[list-item]
+        spooled: SpooledTable | None = None
+        for block in blocks:
+            for batch in row_checks.blocks(table, block):  # type: ignore[arg-type]
+                fitted = row_checks.conform(table, batch)
+                row_checks.inside(table, fitted, where)
+                if spooled is None:
+                    spooled = SpooledTable(table, fitted.schema, Path(self._folder.name))
+                spooled.add(fitted, keep=whole)
+        if spooled is None:
+            spooled = SpooledTable(table, row_checks.table_schema(table), Path(self._folder.name))
+        spooled.close()
+        self.tables.append(spooled)
+
+
+def _bytes(batches: list[pa.RecordBatch]) -> int:
+    return sum(batch.nbytes for batch in batches)
+
+
+def _cut(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for start in range(0, batch.num_rows, BLOCK_ROWS):
+            yield batch.slice(start, BLOCK_ROWS)

@@ -1,0 +1,385 @@
+"""The tables of the platform: the only truth about the schema. No queries, no engine, no data.
+
+Migrations, the data dictionary, the SQL IO manager's column checks and the Columns tab of the Dagster UI are
+all derived from here. Times are UTC without zone and end in `_at`; durations and sizes carry their unit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mssql
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = sa.MetaData(naming_convention=NAMING)
+
+# SQLite makes a column an alias of its rowid only if its type is spelled INTEGER.
+Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+Utc = sa.DateTime().with_variant(mssql.DATETIME2(3), "mssql")
+Float4 = sa.REAL()
+Float8 = sa.Double()
+Json = sa.UnicodeText()
+
+
+def _column(name: str, kind: sa.types.TypeEngine, comment: str, *, null: bool = False, **options: Any) -> sa.Column:
+    return sa.Column(name, kind, comment=comment, nullable=null, **options)
+
+
+def _id(name: str, comment: str, **options: Any) -> sa.Column:
+    return _column(name, sa.String(64), comment, **options)
+
+
+def _table(name: str, comment: str, *items: sa.schema.SchemaItem, narrow: bool = False) -> sa.Table:
+    """A table; `narrow` ones are clustered on their key in SQLite (WITHOUT ROWID pays only for short rows)."""
+    return sa.Table(name, metadata, *items, comment=comment, sqlite_with_rowid=not narrow)
+
+
+def _box(of: str) -> tuple[sa.Column, ...]:
+    return tuple(
+        _column(f"box_{side}", Float4, f"{of}: {side} as a fraction of the frame", null=True)
+        for side in ("x", "y", "width", "height")
+    )
+
+
+arrivals = _table(
+    "arrivals",
+    "Files seen in storage and how long they have stood still; a file is taken up after two equal looks.",
+    _column("area", sa.String(32), "folder under the storage root: videos or label_exports", primary_key=True),
+    _column("path", sa.Unicode(400), "path within the area", primary_key=True),
+    _column("etag", sa.String(128), "version of the file as storage names it"),
+    _column("size_bytes", sa.BigInteger(), "size of the file, bytes"),
+    _column("looks", sa.Integer(), "consecutive looks at which etag and size were the same"),
+    _column("last_seen_at", Utc, "time of the latest look"),
+)
+
+videos = _table(
+    "videos",
+    "One row per video (or folder of stills) of the archive.",
+    _id("video_id", "readable id, given once; the Dagster partition key", primary_key=True),
+    _column("video_no", sa.Integer(), "small number, never reused; the high part of frame_id", unique=True),
+    _column("kind", sa.String(16), "video, or images for a folder of stills"),
+    _column("path", sa.Unicode(400), "path under videos/ in storage"),
+    _column("etag", sa.String(128), "version of the file as storage names it"),
+    _column("size_bytes", sa.BigInteger(), "size of the file, bytes"),
+    _column("content_hash", sa.String(64), "identity of the content: hash of size and sampled bytes", index=True),
+    _column("container", sa.String(64), "container format", null=True),
+    _column("codec", sa.String(32), "video codec", null=True),
+    _column("frames_per_second", Float8, "native frame rate, frames per second", null=True),
+    _column("width", sa.Integer(), "width of the upright picture, pixels", null=True),
+    _column("height", sa.Integer(), "height of the upright picture, pixels", null=True),
+    _column("duration_ms", sa.BigInteger(), "duration, milliseconds", null=True),
+    _column("recorded_at", Utc, "when the recording began, UTC, if known", null=True),
+    _column("site", sa.Unicode(200), "site of the camera, if known", null=True),
+    _column("camera", sa.Unicode(200), "camera, if known", null=True),
+    _column("split", sa.String(16), "train, validation or test; given at registration, for ever"),
+    _column("status", sa.String(16), "registered, indexed, partial, failed, superseded or copy"),
+    _column("error", sa.UnicodeText(), "why the video could not be read whole, in plain words", null=True),
+    _column("superseded_by", sa.String(64), "video_id of what replaced it, or of the original of a copy", null=True),
+    _column("registered_at", Utc, "time of registration"),
+    _column("indexed_at", Utc, "time of the latest indexing", null=True),
+    _column("frames_version", sa.String(200), "file version and sampling rate behind its frames", null=True),
+    _column("missing_at", Utc, "first look at which the file was gone; null while it is there", null=True),
+    sa.Index("ix_videos_path", "path"),
+)
+
+frames = _table(
+    "frames",
+    "One row per sampled frame.",
+    _column("frame_id", Key, "video_no * 2**24 + frame_index", primary_key=True, autoincrement=False),
+    _id("video_id", "video of the frame"),
+    _column("frame_index", sa.Integer(), "number of the frame in the source from 0 at its native rate"),
+    _column("pts_ms", sa.BigInteger(), "time from the start of the video, milliseconds"),
+    _column("width", sa.Integer(), "width, pixels"),
+    _column("height", sa.Integer(), "height, pixels"),
+    _column("brightness", Float8, "mean luminance in [0, 1]"),
+    _column("sharpness", Float8, "variance of the Laplacian of the luminance"),
+    _column("phash", sa.BigInteger(), "64-bit perceptual hash"),
+    _column("duplicate_of", sa.BigInteger(), "frame_id of the near-identical earlier frame it repeats", null=True),
+    _column("image_path", sa.Unicode(400), "file of the still, for folders of stills", null=True),
+)
+
+video_coverage = _table(
+    "video_coverage",
+    "One row per video that a version of an asset covers whole: what is left to do is what is not here.",
+    _column("asset", sa.String(64), "embeddings or predictions", primary_key=True),
+    _id("version", "embedder_id or checkpoint_id", primary_key=True),
+    _id("video_id", "video", primary_key=True),
+    _column("frames_version", sa.String(200), "version of the video's frames that is covered"),
+    _column("frames", sa.Integer(), "frames covered"),
+    narrow=True,
+)
+
+classes = _table(
+    "classes",
+    "One row per class (individual, species, behaviour) that people name.",
+    _column("class_id", sa.Integer(), "number of the class, from 1", primary_key=True, autoincrement=False),
+    _column("name", sa.Unicode(200), "name as shown to people", unique=True),
+    _column("aliases", Json, "other spellings that mean the same class, JSON list"),
+    _column("active", sa.SmallInteger(), "1 while the class is in use"),
+    _column("merged_into", sa.Integer(), "class_id of the class it was merged into", null=True),
+    _column("created_at", Utc, "when the class was first named"),
+)
+
+embedders = _table(
+    "embedders",
+    "One row per embedder: a backbone with its weights and projection.",
+    _id("embedder_id", "name of the backbone and hash of its weights", primary_key=True),
+    _column("backbone", sa.String(64), "architecture"),
+    _column("weights_sha256", sa.String(64), "hash of the weights"),
+    _column("projection", sa.String(64), "projection applied to the features, if any", null=True),
+    _column("dimensions", sa.Integer(), "length of a vector"),
+    _column("created_at", Utc, "first use"),
+)
+
+embeddings = _table(
+    "embeddings",
+    "One vector per frame and embedder.",
+    _id("embedder_id", "embedder that made the vector", primary_key=True),
+    _column("frame_id", Key, "frame", primary_key=True, autoincrement=False),
+    _column("vector", sa.LargeBinary(), "packed little-endian float16 values"),
+)
+
+label_exports = _table(
+    "label_exports",
+    "One row per version of a label export file; the ledger of what was imported.",
+    _column("export_id", sa.Integer(), "sequence number of the version", primary_key=True, autoincrement=False),
+    _column("uri", sa.Unicode(400), "path under label_exports/ in storage"),
+    _column("etag", sa.String(128), "version of the file as storage names it"),
+    _column("size_bytes", sa.BigInteger(), "size of the file, bytes"),
+    _column("sha256", sa.String(64), "hash of the content", index=True),
+    _column("format", sa.String(32), "format as recognised from the content", null=True),
+    _column("status", sa.String(16), "seen, claimed, imported, quarantined or undone"),
+    _column("claimed_by", sa.String(64), "Dagster run that is importing it", null=True),
+    _column("imported", sa.Integer(), "records imported, including those that stood already", null=True),
+    _column("rejected", sa.Integer(), "records in label_rejects", null=True),
+    _column("unchanged", sa.Integer(), "records that an earlier export had brought already", null=True),
+    _column("error", sa.UnicodeText(), "why the file was quarantined", null=True),
+    _column("registered_at", Utc, "when the version was first seen"),
+    _column("imported_at", Utc, "when it was imported", null=True),
+    sa.Index("ix_label_exports_status", "status"),
+)
+
+annotations = _table(
+    "annotations",
+    "One row per judgement of one annotator on one frame; append-only.",
+    _column("annotation_id", Key, "export_id * 2**32 + position", primary_key=True, autoincrement=False),
+    _column("export_id", sa.Integer(), "export that brought it"),
+    _column("position", sa.Integer(), "first record of it in the export, from 0"),
+    _column("source_id", sa.Unicode(200), "id in the labelling tool", null=True),
+    _column("frame_id", sa.BigInteger(), "frame judged", index=True),
+    _column("annotator", sa.Unicode(200), "who judged"),
+    _column("annotated_at", Utc, "when, if the export says", null=True),
+    _column("outcome", sa.String(16), "labelled, nobody, cannot_tell or deleted"),
+    _column("judged", Json, "class_ids judged, JSON list; null means all classes up to judged_through", null=True),
+    _column("judged_through", sa.Integer(), "highest class_id that existed when it was imported"),
+    _column("content_key", sa.String(32), "hash of who, what and when: equal keys are the same judgement", index=True),
+    sa.Index("ix_annotations_export_id", "export_id"),
+)
+
+annotation_labels = _table(
+    "annotation_labels",
+    "One row per class (and box) within an annotation.",
+    _column("annotation_id", sa.BigInteger(), "annotation", primary_key=True, autoincrement=False),
+    _column("mark", sa.Integer(), "number of the mark within the annotation, from 0", primary_key=True),
+    _column("class_id", sa.Integer(), "class marked as present"),
+    *_box("box"),
+    narrow=True,
+)
+
+label_rejects = _table(
+    "label_rejects",
+    "One row per record of an export that could not be imported: nothing is lost.",
+    _column("export_id", sa.Integer(), "export", primary_key=True, autoincrement=False),
+    _column("position", sa.Integer(), "record in the export, from 0", primary_key=True, autoincrement=False),
+    _column("reason", sa.UnicodeText(), "why, in plain words"),
+    _column("record", sa.UnicodeText(), "the record itself"),
+)
+
+labels = _table(
+    "labels",
+    "Current consensus per frame and judged class.",
+    _column("frame_id", Key, "frame", primary_key=True, autoincrement=False),
+    _column("class_id", sa.Integer(), "class that was judged", primary_key=True, autoincrement=False),
+    _column("present", sa.SmallInteger(), "1 present, 0 judged absent"),
+    *_box("consensus box"),
+    _column("agreement", Float8, "share of annotators who agree with the consensus"),
+    _column("annotators", sa.Integer(), "annotators who judged this class on this frame"),
+    _column("annotation_id", sa.BigInteger(), "latest annotation behind the consensus"),
+    narrow=True,
+)
+
+training_sets = _table(
+    "training_sets",
+    "One row per frame, class and target in a training set.",
+    _id("training_set_id", "training set, named by its content", primary_key=True),
+    _column("frame_id", sa.BigInteger(), "frame", primary_key=True, autoincrement=False),
+    _column("class_id", sa.Integer(), "class", primary_key=True, autoincrement=False),
+    _column("target", sa.SmallInteger(), "1 present, 0 absent"),
+    _column("split", sa.String(16), "train, validation or test"),
+    _column("weight", Float8, "weight of the row in training"),
+    _column("annotation_id", sa.BigInteger(), "annotation behind the target"),
+    narrow=True,
+)
+
+checkpoints = _table(
+    "checkpoints",
+    "One row per trained model.",
+    _id("checkpoint_id", "checkpoint", primary_key=True),
+    _column("parent_id", sa.String(64), "checkpoint that served when it was trained", null=True),
+    _id("embedder_id", "embedder whose vectors it reads"),
+    _id("training_set_id", "training set"),
+    _column("task", sa.String(16), "single_label or multi_label"),
+    _column("head", sa.String(32), "kind of model on top of the embeddings"),
+    _column("seed", sa.Integer(), "seed"),
+    _column("hyperparameters", Json, "hyper-parameters, JSON"),
+    _column("class_ids", Json, "classes it can tell, in the order of its outputs, JSON list"),
+    _column("labelled_frames", sa.Integer(), "labelled frames in its training split"),
+    _column("uri", sa.Unicode(400), "path under the storage root"),
+    _column("sha256", sa.String(64), "hash of the file"),
+    _column("code_version", sa.String(64), "version of the training code"),
+    _column("run_id", sa.String(64), "Dagster run"),
+    _column("trained_at", Utc, "time"),
+)
+
+evaluations = _table(
+    "evaluations",
+    "One row per metric of a checkpoint on a split, overall or per class.",
+    _id("checkpoint_id", "checkpoint", primary_key=True),
+    _column("split", sa.String(16), "validation or test", primary_key=True),
+    _column("metric", sa.String(40), "name of the metric", primary_key=True),
+    _column("class_id", sa.Integer(), "class; 0 is all classes together", primary_key=True, autoincrement=False),
+    _column("value", Float8, "value; null where it is not defined", null=True),
+    _column("low", Float8, "lower end of the 95 % interval", null=True),
+    _column("high", Float8, "upper end of the 95 % interval", null=True),
+    _column("support", sa.Integer(), "frames (or positives, for a class) behind it"),
+    narrow=True,
+)
+
+promotions = _table(
+    "promotions",
+    "One row per decision on a checkpoint, by rule or by hand.",
+    _column("promotion_id", sa.Integer(), "sequence number", primary_key=True, autoincrement=False),
+    _id("checkpoint_id", "checkpoint decided on"),
+    _column("serving_id", sa.String(64), "checkpoint that served at that time", null=True),
+    _column("promoted", sa.SmallInteger(), "1 to serve it, 0 to keep the serving one"),
+    _column("reason", sa.UnicodeText(), "why, in plain words"),
+    _column("decided_by", sa.String(16), "rule or hand"),
+    _column("run_id", sa.String(64), "Dagster run, if any", null=True),
+    _column("decided_at", Utc, "time"),
+)
+
+serving = _table(
+    "serving",
+    "The checkpoint that every view follows: one row.",
+    _column("slot", sa.Integer(), "always 1", primary_key=True, autoincrement=False),
+    _id("checkpoint_id", "checkpoint that serves"),
+    _column("promotion_id", sa.Integer(), "decision behind it"),
+    _column("since_at", Utc, "when the pointer moved"),
+    sa.CheckConstraint("slot = 1", name="one_row"),
+)
+
+predictions = _table(
+    "predictions",
+    "One row per predicted instance of a class on a frame.",
+    _id("checkpoint_id", "checkpoint", primary_key=True),
+    _column("frame_id", sa.BigInteger(), "frame", primary_key=True, autoincrement=False),
+    _column("instance", sa.Integer(), "number of the instance on the frame, from 0", primary_key=True),
+    _column("class_id", sa.Integer(), "predicted class"),
+    _column("confidence", Float4, "calibrated probability"),
+    *_box("box"),
+    narrow=True,
+)
+
+frame_scores = _table(
+    "frame_scores",
+    "One row per checkpoint and frame: what the model makes of it and how sure it is.",
+    _id("checkpoint_id", "checkpoint", primary_key=True),
+    _column("frame_id", sa.BigInteger(), "frame", primary_key=True, autoincrement=False),
+    _column("top_class_id", sa.Integer(), "likeliest class"),
+    _column("confidence", Float4, "its probability"),
+    _column("runner_up_class_id", sa.Integer(), "second likeliest class", null=True),
+    _column("margin", Float4, "p1 - p2; multi-label: the smallest |2 p - 1|. Small is uncertain"),
+    _column("entropy", Float4, "entropy in nats; multi-label: sum of the binary entropies"),
+    _column("top_five", sa.LargeBinary(), "five likeliest classes with their probabilities, packed"),
+    narrow=True,
+)
+# The one index that selection by uncertainty needs; it costs a rescoring one more b-tree insert a frame.
+sa.Index("ix_frame_scores_checkpoint_id_margin", frame_scores.c.checkpoint_id, frame_scores.c.margin)
+
+selection_batches = _table(
+    "selection_batches",
+    "One row per batch of frames sent to a person.",
+    _column("batch_id", sa.Integer(), "sequence number", primary_key=True, autoincrement=False),
+    _column("strategy", sa.String(64), "strategy asked for"),
+    _column("checkpoint_id", sa.String(64), "checkpoint whose scores it used; null at a cold start", null=True),
+    _column("embedder_id", sa.String(64), "embedder whose vectors it used", null=True),
+    _column("seed", sa.BigInteger(), "seed of its draws"),
+    _column("budget", sa.Integer(), "frames asked for"),
+    _column("selected", sa.Integer(), "frames in it"),
+    _column("reason", sa.UnicodeText(), "how the batch came about, in plain words"),
+    _column("left_out", Json, "candidates that the redundancy rule left out, by reason, JSON"),
+    _column("tasks_uri", sa.Unicode(400), "labelling tasks under the storage root", null=True),
+    _column("run_id", sa.String(64), "Dagster run (the first of its retries)", unique=True),
+    _column("created_at", Utc, "time"),
+)
+
+selections = _table(
+    "selections",
+    "One row per frame in a batch.",
+    _column("batch_id", sa.Integer(), "batch", primary_key=True, autoincrement=False),
+    _column("rank", sa.Integer(), "order of labelling, from 1", primary_key=True, autoincrement=False),
+    _column("frame_id", sa.BigInteger(), "frame", index=True),
+    _column("score", Float8, "score the strategy gave it", null=True),
+    _column("arm", sa.String(16), "strategy, random or evaluation"),
+    _column("propensity", Float8, "probability of the draw, where it was random", null=True),
+    _column("reason", sa.Unicode(400), "why this frame"),
+    sa.UniqueConstraint("batch_id", "frame_id"),
+)
+
+drift_results = _table(
+    "drift_results",
+    "One row per statistic of a drift check on one subject against one reference.",
+    _column("check_name", sa.String(64), "check", primary_key=True),
+    _column("subject", sa.String(64), "video_id, or window of videos", primary_key=True),
+    _id("reference_id", "checkpoint whose training data is the reference", primary_key=True),
+    _column("statistic", sa.String(64), "statistic", primary_key=True),
+    _column("value", Float8, "value on the subject", null=True),
+    _column("reference", Float8, "value on the reference", null=True),
+    _column("threshold", Float8, "bound beyond which it counts as drift", null=True),
+    _column("drifted", sa.SmallInteger(), "1 if beyond the bound"),
+    _column("report_uri", sa.Unicode(400), "report under the storage root", null=True),
+    _column("run_id", sa.String(64), "Dagster run", null=True),
+    _column("measured_at", Utc, "time"),
+)
+
+materializations = _table(
+    "materializations",
+    "One row per committed write of a slice of an asset.",
+    _column("materialization_id", Key, "sequence number", primary_key=True),
+    _column("asset", sa.String(64), "asset key"),
+    _column("slice", sa.Unicode(400), "what was replaced: column = value, or a key range"),
+    _column("rows", sa.BigInteger(), "rows written, all tables of the asset together"),
+    _column("content_hash", sa.String(64), "hash of the rows; equal hashes are equal slices"),
+    _column("code_version", sa.String(64), "code version of the asset", null=True),
+    _column("run_id", sa.String(64), "Dagster run", null=True),
+    _column("committed_at", Utc, "time"),
+    sa.Index("ix_materializations_asset_slice", "asset", "slice", mssql_include=["content_hash"]),
+)
+
+incidents = _table(
+    "incidents",
+    "One row per failed run, with cause and fix in plain words.",
+    _id("run_id", "failed Dagster run", primary_key=True),
+    _column("job", sa.String(64), "job"),
+    _column("step", sa.String(200), "step that failed", null=True),
+    _column("cause", sa.UnicodeText(), "what went wrong"),
+    _column("fix", sa.UnicodeText(), "what to do"),
+    _column("happened_at", Utc, "time"),
+)
