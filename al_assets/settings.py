@@ -108,8 +108,18 @@ class SelectionSettings(Section):
     cosine: float = Field(
         0.98, gt=0, le=1, description="A frame more similar than this to one picked or labelled is left out; 1 for off."
     )
-    blind: bool = Field(False, description="Send tasks without the model's suggestions.")
     seed: int = Field(11, description="Seed of all draws, combined with the batch number.")
+
+
+class LabellingSettings(Section):
+    """How tasks reach the labelling tool."""
+
+    blind: bool = Field(False, description="Send tasks without the model's suggestions.")
+    stills_url: str = Field(
+        "",
+        description="Address under which the labelling tool finds the storage root, e.g. `/data/local-files/?d=`; "
+        "empty for the storage's own addresses.",
+    )
 
 
 class DriftSettings(Section):
@@ -149,6 +159,7 @@ class Settings(Section):
     training: TrainingSettings = TrainingSettings()
     promotion: PromotionSettings = PromotionSettings()
     selection: SelectionSettings = SelectionSettings()
+    labelling: LabellingSettings = LabellingSettings()
     drift: DriftSettings = DriftSettings()
     retraining: RetrainingSettings = RetrainingSettings()
     sensors: SensorSettings = SensorSettings()

@@ -48,6 +48,13 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
         """SQLAlchemy's name of the dialect: sqlite, postgresql, mssql."""
         return self.engine.dialect.name
 
+    def close(self) -> None:
+        """Close this process's pooled connections; the next use opens new ones."""
+        with _engines_lock:
+            engine = _engines.pop((os.getpid(), self.url), None)
+        if engine is not None:
+            engine.dispose()
+
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection for reading; all statements in it see one state of the database."""
@@ -73,7 +80,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The result in batches of at most `batch_rows` rows."""
         return self._batches(statement, parameters, batch_rows)
 
-    def retry(self, attempt: Callable[[], Result]) -> Result:
+    def retry(self, attempt: Callable[[], Result], *, idempotent: bool = True) -> Result:
         """Call `attempt`, again after transient faults, with back-off and jitter."""
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_transient),

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 SETTINGS_FILE = "al.toml"
 
@@ -21,6 +22,7 @@ class Environment:
     database_url: str
     storage_url: str
     settings_path: Path | None
+    storage_options: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def dagster_home(self) -> Path:
@@ -44,7 +46,20 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
         database_url=environ.get("AL_DATABASE_URL") or f"sqlite:///{home / 'al.db'}",
         storage_url=environ.get("AL_STORAGE_URL") or str(home / "storage"),
         settings_path=next((path for path in candidates if path.is_file()), None),
+        storage_options=_storage_options(environ),
     )
+
+
+def _storage_options(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Account and credential of Azure Blob; without a key or token, azure-identity's default chain is used."""
+    options: dict[str, Any] = {}
+    if account := environ.get("AL_STORAGE_ACCOUNT_URL"):
+        options["account_url"] = account
+    if key := environ.get("AL_STORAGE_KEY"):
+        options["credential"] = {"credential_type": "key", "key": key}
+    elif token := environ.get("AL_STORAGE_SAS_TOKEN"):
+        options["credential"] = {"credential_type": "sas", "token": token}
+    return options
 
 
 def process_environment(**changes: str) -> dict[str, str]:

@@ -5,7 +5,120 @@ Everything about Dagster lives in `sql_io_manager.py`; everything about a named 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import batched  # type: ignore[attr-defined]
+from typing import Literal, TypeAlias, get_args
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from resources import bulk, content_hash, restrictions, tables
+from resources.database import Database
+from resources.errors import DatabaseError, SchemaMismatchError
+from resources.slices import Slice, Update
+from resources.spool import Spool
+
+WriteMode: TypeAlias = Literal["replace", "upsert", "append"]
+WRITE_MODES: tuple[str, ...] = get_args(WriteMode)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one committed slice amounts to."""
+
+    rows: int
+    content_hash: str
+    name: str = ""
+    by_table: dict[str, int] = field(default_factory=dict)
+    first_rows: pa.RecordBatch | None = None
+
+
+def table_named(name: str) -> sa.Table:
+    """The declared table of that name."""
+    try:
+        return tables.metadata.tables[name]
+    except KeyError:
+        raise SchemaMismatchError(f"there is no table {name!r} in resources/tables.py; declare it there first") from None
+
+
+class SliceWriter:
+    """Writes slices of an asset's tables, each in one transaction with its row in `materializations`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def write(
+        self,
+        asset: str,
+        slice: Slice,
+        *,
+        mode: WriteMode = "replace",
+        run_id: str | None = None,
+        code_version: str | None = None,
+        now: datetime,
+    ) -> Written:
+        """Replace the slice (or upsert or append its rows) in every table, or change nothing.
+
+        The producer behind `slice.rows` is run to its end first; if it raises, nothing is written. Raises
+        SchemaMismatchError and SliceMismatchError before the transaction, DatabaseError from within it.
+        """
+        if mode not in WRITE_MODES:
+            raise ValueError(f"write_mode {mode!r} is not one of {', '.join(WRITE_MODES)}")
+        with Spool() as spool:
+            for name, rows in slice.rows.items():
+                table = table_named(name)
+                spool.add(table, rows, restrictions.of_table(slice.where, table, strict=mode == "replace"))
+            hashes = {spooled.table.name: spooled.content_hash for spooled in spool.tables}
+            counts = {spooled.table.name: spooled.rows for spooled in spool.tables}
+            digest = next(iter(hashes.values())) if len(hashes) == 1 else content_hash.combined(hashes)
+            entry = {
+                "asset": asset,
+                "slice": slice.label,
+                "rows": sum(counts.values()),
+                "content_hash": digest,
+                "code_version": code_version,
+                "run_id": run_id,
+                "committed_at": _utc(now),
+            }
+            # A broken commit of appended rows may stand: trying again could write them twice.
+            self._database.retry(lambda: self._commit(spool, slice, mode, entry), idempotent=mode != "append")
+            first = next((b for s in spool.tables for b in s.batches() if b.num_rows), None)
+            return Written(
+                rows=sum(counts.values()),
+                content_hash=digest,
+                name=slice.label,
+                by_table=counts,
+                first_rows=first,
+            )
+
+    def _commit(self, spool: Spool, slice: Slice, mode: WriteMode, entry: dict[str, object]) -> None:
+        dialect = bulk.dialect(self._database.dialect_name)
+        with self._database.write() as connection:
+            dialect.lock(connection, f"{entry['asset']}\n{entry['slice']}")
+            if mode == "replace":
+                for spooled in reversed(spool.tables):
+                    where = restrictions.of_table(slice.where, spooled.table, strict=True)
+                    for condition in restrictions.conditions(spooled.table, where):
+                        connection.execute(sa.delete(spooled.table).where(*condition))
+            store = dialect.upsert if mode == "upsert" else dialect.insert
+            for spooled in spool.tables:
+                if spooled.rows:
+                    store(connection, spooled.table, spooled.batches())
+            for update in slice.updates:
+                _apply(connection, update)
+            connection.execute(sa.insert(tables.materializations), entry)
+
+
+def _apply(connection: sa.Connection, update: Update) -> None:
+    table = table_named(update.table)
+    condition = [table.c[column] == value for column, value in update.key.items()]
+    changed = connection.execute(sa.update(table).where(*condition).values(dict(update.values))).rowcount
+    if changed != 1:
+        raise DatabaseError(
+            f"an update of {update.table} by {', '.join(update.key)} touched {changed} rows in place of one; "
+            "nothing was written"
+        )
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

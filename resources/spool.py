@@ -52,7 +52,8 @@ class SpooledTable:
         """Take a checked batch; `keep` says that its memory is held by the caller anyway."""
         if batch.schema != self._schema:
             raise ValueError(f"batches of {self.table.name} change their columns on the way")
-        self._pending.append(batch)
+        # A producer may reuse its buffers, and a slice would keep its whole parent in memory: take a copy.
+        self._pending.append(batch if keep else _copy(batch))
         if keep or sum(b.num_rows for b in self._pending) >= BLOCK_ROWS or _bytes(self._pending) >= BLOCK_BYTES:
             self._flush(keep=keep)
 
@@ -122,6 +123,10 @@ class Spool:
             spooled = SpooledTable(table, row_checks.table_schema(table), Path(self._folder.name))
         spooled.close()
         self.tables.append(spooled)
+
+
+def _copy(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return pa.ipc.read_record_batch(batch.serialize(), batch.schema)
 
 
 def _bytes(batches: list[pa.RecordBatch]) -> int:

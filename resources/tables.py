@@ -79,7 +79,7 @@ videos = _table(
     _column("site", sa.Unicode(200), "site of the camera, if known", null=True),
     _column("camera", sa.Unicode(200), "camera, if known", null=True),
     _column("split", sa.String(16), "train, validation or test; given at registration, for ever"),
-    _column("status", sa.String(16), "registered, indexed, partial, failed, superseded or copy"),
+    _column("status", sa.String(16), "registered, indexed, partial, failed, superseded, copy or retired"),
     _column("error", sa.UnicodeText(), "why the video could not be read whole, in plain words", null=True),
     _column("superseded_by", sa.String(64), "video_id of what replaced it, or of the original of a copy", null=True),
     _column("registered_at", Utc, "time of registration"),

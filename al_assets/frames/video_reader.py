@@ -1,7 +1,8 @@
 """One pass over one video: raw frames as they come, then what was wrong with it. Nothing is sampled here.
 
-Decoding always starts at the first frame and runs on one thread: `frame_index` counts decoded frames, and
-neither a jump to a key frame nor FFmpeg's frame threads give the same frames from a damaged file every time.
+Decoding always starts at the first frame and runs on one thread. `frame_index` counts decoded frames, so a
+jump to a key frame would not know where it landed in a damaged file; and FFmpeg conceals damage differently
+with every number of threads (seen with H.264), so another machine would see other pixels under one key.
 Archives are decoded in parallel by video.
 """
 
@@ -58,20 +59,25 @@ class RawFrame:
 
     def rgb(self) -> np.ndarray:
         """(h, w, 3) uint8 RGB, upright."""
-        # One thread: swscale's own threads took as long again as the conversion itself.
-        return self._orientation.upright(self._frame.reformat(format="rgb24", threads=1).to_ndarray())
+        return self._converted(format="rgb24")
 
     def gray(self, side: int) -> np.ndarray:
         """(h, w) uint8 full-range luma, upright, the longer side `side` pixels (never enlarged)."""
         scale = min(1.0, side / max(self._frame.width, self._frame.height))
-        small = self._frame.reformat(
-            width=max(1, round(self._frame.width * scale)),
-            height=max(1, round(self._frame.height * scale)),
-            format="gray",
-            interpolation="AREA",
-            threads=1,
-        )
-        return self._orientation.upright(small.to_ndarray())
+        width = max(1, round(self._frame.width * scale))
+        height = max(1, round(self._frame.height * scale))
+        return self._converted(format="gray", width=width, height=height, interpolation="AREA")
+
+    def _converted(self, **options: Any) -> np.ndarray:
+        try:
+            # One thread: swscale's own threads took as long again as the conversion itself.
+            image = self._frame.reformat(**options, threads=1).to_ndarray()
+        except (av.error.FFmpegError, ValueError) as error:
+            what = f"{self._frame.width}x{self._frame.height} {self._frame.format.name}"
+            raise UnreadableVideoError(
+                f"a picture ({what}) cannot be converted; convert the video"
+            ) from error
+        return self._orientation.upright(image)
 
 
 class VideoReader:
@@ -125,7 +131,7 @@ class VideoReader:
             try:
                 frames = stream.codec_context.decode(packet)
             except av.error.FFmpegError as error:
-                self._fault(_words(error))
+                self._fault(f"a packet cannot be decoded: {_words(error)}")
                 continue
             for frame in frames:
                 if frame.is_corrupt:
@@ -149,7 +155,9 @@ class VideoReader:
         """Raise where the video was not whole."""
         if self.decoded == 0:
             detail = f": {self._first_fault}" if self._first_fault else ""
-            raise UnreadableVideoError(f"no frame could be decoded{detail}; copy the file again or convert it")
+            raise UnreadableVideoError(
+                f"no frame could be decoded{detail}; copy the file again or convert it"
+            )
         kept = f"{self.decoded} frames were decoded; copy the file again if the original is whole"
         if self._first_fault:
             more = f" and {self._faults - 1} more faults" if self._faults > 1 else ""

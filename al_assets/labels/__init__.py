@@ -1,1 +1,1 @@
-"""What people said about frames: exports in, annotations and consensus labels out. Import from the modules."""
+"""What people said about frames: exports in, annotations and consensus labels out."""

@@ -1,7 +1,7 @@
 """Records become append-only annotation rows: frames and classes are looked up, misfits become rejects.
 
-Also which annotations still stand. Not here: reading formats (formats/), votes between annotators (consensus.py),
-or the tables themselves; what they hold arrives through the protocols below.
+Also which annotations still stand. Not here: reading formats (formats/), votes between annotators
+(consensus.py), or the tables themselves; what they hold arrives through the protocols below.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 import pandas as pd
 
 from al_assets.keys import Task
+from al_assets.labels.class_book import ClassBook
 from al_assets.labels.formats.records import (
     Box,
     BrokenRecord,
@@ -32,7 +32,7 @@ from al_assets.labels.formats.values import shown
 POSITIONS = 2**32
 LAST_POSITION = 2**31 - 1
 CLOCK_SKEW = timedelta(days=1)
-"""How far ahead of the import an annotation's time may lie; beyond, it would outrank every later correction."""
+"""How far ahead of the import a time may lie; one beyond would outrank every later correction."""
 
 
 class FrameLookup(Protocol):
@@ -55,41 +55,6 @@ class EmptyLedger:
     def find(self, content_keys: Sequence[str]) -> Mapping[str, bool]:
         """Nothing is known yet."""
         return {}
-
-
-@dataclass(frozen=True)
-class ClassBook:
-    """Class names and aliases to class_id: exactly as written first, then without regard to case."""
-
-    names: Mapping[str, int] = field(default_factory=dict)
-    aliases: Mapping[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, rows: Iterable[tuple[int, str, Sequence[str]]]) -> ClassBook:
-        """A book from (class_id, name, aliases) of every class ever given, retired ones too: ids are not reused."""
-        entries = list(rows)
-        names = {_nfc(name): class_id for class_id, name, _ in entries}
-        return cls(names, {_nfc(alias): class_id for class_id, _, aliases in entries for alias in aliases})
-
-    def class_id(self, name: str) -> int | None:
-        """The class of that name; None where there is none, or where only case tells several apart."""
-        name = _nfc(name)
-        exact = self.names.get(name, self.aliases.get(name))
-        if exact is not None:
-            return exact
-        folded = name.casefold()
-        found = {
-            class_id
-            for known, class_id in itertools.chain(self.names.items(), self.aliases.items())
-            if known.casefold() == folded
-        }
-        return found.pop() if len(found) == 1 else None
-
-    def extended(self, names: Sequence[str]) -> ClassBook:
-        """The book with further classes, numbered on from the highest id in their order."""
-        after = max((*self.names.values(), *self.aliases.values()), default=0) + 1
-        added = {_nfc(name): class_id for class_id, name in enumerate(names, start=after)}
-        return ClassBook({**self.names, **added}, self.aliases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +116,9 @@ def resolve(
     """Annotation rows, rejects and counts of an export, block by block.
 
     annotation_id is `export_id * 2**32 + first position`, so that a repeated import gives the same rows.
-    imported_at: aware UTC. A judgement that a live export made already is left out as unchanged: always where it
-    carries its own time, otherwise only while the earlier one stands (without times, saying zero, one and zero
-    again means zero). Raises ExportUnreadableError for an export of 2**31 records or more.
+    imported_at: aware UTC. A judgement that a live export made already is left out as unchanged: always where
+    it carries its own time, otherwise only while the earlier one stands (without times, saying zero, one and
+    zero again means zero). Raises ExportUnreadableError for an export of 2**31 records or more.
     """
     importer = _Importer(
         lookup, classes, export_id, imported_at, unknown_classes, task, ledger or EmptyLedger()
@@ -248,7 +213,8 @@ class _Importer:
     def _misfit(self, record: ParsedAnnotation) -> str | None:
         """Why an annotation whose frame is known cannot be imported; adds its classes where it can."""
         if record.annotated_at is not None and record.annotated_at > self.latest:
-            return f"annotated_at {record.annotated_at.isoformat()} lies in the future; correct the clock or the export"
+            at = record.annotated_at.isoformat()
+            return f"annotated_at {at} lies in the future; correct the clock or the export"
         names = [*(mark.name for mark in record.marks), *(record.judged or ())]
         unknown = list(dict.fromkeys(name for name in names if self.classes.class_id(name) is None))
         if unknown and not self.creates:
@@ -256,7 +222,7 @@ class _Importer:
             return f"unknown class {listed}; add it under [classes] in al.toml or correct the export"
         book = self.classes.extended(unknown) if unknown else self.classes
         if self.task == "single_label" and len({book.class_id(mark.name) for mark in record.marks}) > 1:
-            return "the annotation names several classes and the task is single_label; keep one, or set multi_label"
+            return "several classes in a single_label task; keep one, or set task = multi_label"
         self.classes = book
         return None
 
@@ -311,16 +277,12 @@ def _content_key(
     judged: tuple[int, ...] | None,
     marks: Sequence[tuple[int, Box | None]],
 ) -> str:
-    """What the judgement says and who says it, as 32 hex digits; where it stands in a file does not matter."""
+    """What the judgement says and who says it, as 32 hex digits, wherever in a file it stands."""
     who = ["annotator", record.annotator] if record.source_id is None else ["source", record.source_id]
     at = None if record.annotated_at is None else record.annotated_at.isoformat()
     drawn = sorted({(class_id, tuple(round(side, 6) for side in box or ())) for class_id, box in marks})
     text = json.dumps([who, frame_id, at, record.outcome, judged, drawn])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _nfc(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _batched(records: Iterable[Record], size: int) -> Iterator[tuple[Record, ...]]:

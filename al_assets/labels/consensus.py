@@ -42,15 +42,16 @@ def consensus(
 ) -> pa.Table:
     """LABEL_SCHEMA rows, ordered by frame_id and class_id.
 
-    annotations: the standing ones, as `annotations.standing` gives them, with export_id and judged (None, or a
-    sequence of class ids). marks: annotation_id, class_id, box_x, box_y, box_width, box_height (null: no box).
-    class_ids: the classes in use; marks of others are left out. since_export: class_id to the first export that
-    could use the class, so that "all classes" in an earlier one does not mean it; a class not listed was always there.
+    annotations: the standing ones, as `annotations.standing` gives them, with export_id and judged (None, or
+    a sequence of class ids). marks: annotation_id, class_id, box_x, box_y, box_width, box_height (null: no
+    box). class_ids: the classes in use; marks of others are left out. since_export: class_id to the first
+    export that could use the class, so that "all classes" in an earlier one does not mean it; a class not
+    listed was always there.
 
-    An annotator has one vote a frame, the latest; "cannot tell" is no vote, "nobody" a vote against every class.
-    multi_label: the majority for each class. single_label: the answer (a class, or nobody) with most votes. A tie
-    is not knowledge: it gives no row. agreement: share of the votes that say the same. A box is that of the
-    latest annotation on the winning side that drew exactly one for the class.
+    An annotator has one vote a frame, the latest; "cannot tell" is no vote, "nobody" a vote against every
+    class. multi_label: the majority for each class. single_label: the answer (a class, or nobody) with most
+    votes. A tie is not knowledge: it gives no row. agreement: share of the votes that say the same. A box is
+    that of the latest annotation on the winning side that drew exactly one for the class.
     """
     classes = np.array(sorted(set(class_ids)), dtype=np.int64)
     votes = _votes(annotations)

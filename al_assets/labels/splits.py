@@ -1,7 +1,7 @@
 """Which split a video belongs to, decided once at its registration and never again.
 
-Not here: storing the answer, or drawing frames. The split depends on the ordinal and the seed alone, through a
-hash and not through a random generator, whose stream may change with the library's version.
+Not here: storing the answer, or drawing frames. The split depends on the ordinal and the seed alone, through
+a hash and not through a random generator, whose stream may change with the library's version.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _OPENING: tuple[Split, ...] = ("train", "validation", "test")
 
 
 def assign_splits(n: int, already: int, seed: int) -> list[Split]:
-    """Splits of the next n videos, when `already` were registered: that of a video never depends on its batch."""
+    """Splits of the next n videos when `already` are registered; a video's batch makes no difference."""
     return [split_of(ordinal, seed) for ordinal in range(already, already + n)]
 
 

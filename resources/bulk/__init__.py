@@ -1,7 +1,7 @@
 """One small file per SQL dialect, holding all that differs between databases; this one picks it.
 
-A dialect module has: `engine_options(url)`, `prepare(engine)`, `insert(connection, table, batches)` and
-`upsert(connection, table, batches)`. Both writers run inside the caller's transaction and neither commits.
+A dialect module has: `engine_options(url)`, `prepare(engine)`, `insert(connection, table, batches)`,
+`upsert(connection, table, batches)` and `lock(connection, name)`. All run inside the caller's transaction.
 No schema knowledge, no checks of rows: batches arrive with exactly the table's columns and Arrow types.
 """
 
@@ -23,6 +23,7 @@ class Dialect(Protocol):
     def prepare(self, engine: sa.Engine) -> None: ...
     def insert(self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None: ...
     def upsert(self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None: ...
+    def lock(self, connection: sa.Connection, name: str) -> None: ...
 
 
 _DIALECTS: dict[str, Dialect] = {"sqlite": sqlite, "postgresql": postgresql}  # type: ignore[dict-item]

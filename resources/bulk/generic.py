@@ -33,3 +33,7 @@ def upsert(connection: sa.Connection, table: sa.Table, batches: Iterable[pa.Reco
         if batch.num_rows:
             connection.execute(statement, [{f"key_{k}": row[k] for k in keys} for row in batch.select(keys).to_pylist()])
             insert(connection, table, [batch])
+
+
+def lock(connection: sa.Connection, name: str) -> None:
+    """Nothing to lock."""

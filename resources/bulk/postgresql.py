@@ -61,3 +61,8 @@ def _copy(connection: sa.Connection, table: sa.Table, target: str, batches: Iter
         for batch in (first, *iterator):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 copy.write_row(row)
+
+
+def lock(connection: sa.Connection, name: str) -> None:
+    """Let writers of one slice queue up: two that delete at once would both insert."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))

@@ -67,3 +67,7 @@ def _values(column: pa.Array) -> list[Any]:
     if column.null_count == 0 and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return column.to_numpy().tolist()
     return column.to_pylist()
+
+
+def lock(connection: sa.Connection, name: str) -> None:
+    """Nothing to lock."""

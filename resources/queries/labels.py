@@ -164,18 +164,20 @@ class LabelLedger:
         connection.execute(sa.delete(annotations).where(annotations.c.export_id == export_id))
         connection.execute(sa.delete(label_rejects).where(label_rejects.c.export_id == export_id))
 
-    def standing_keys(self, keys: Sequence[str]) -> set[str]:
-        """Of these content keys, those that an imported export already brought."""
-        found: set[str] = set()
-        with self.database.read() as connection:
-            for part in in_chunks(sorted(set(keys))):
-                query = (
-                    sa.select(annotations.c.content_key)
-                    .join(label_exports, label_exports.c.export_id == annotations.c.export_id)
-                    .where(label_exports.c.status == "imported", annotations.c.content_key.in_(part))
-                )
-                found.update(connection.scalars(query))
-        return found
+    def neighbours(self, keys: Sequence[str]) -> pd.DataFrame:
+        """All annotations of imported exports on the frames that annotations with these content keys judge."""
+        live = sa.select(label_exports.c.export_id).where(label_exports.c.status == "imported")
+        of_frames = sa.select(annotations).where(annotations.c.export_id.in_(live))
+        frames_of = sa.select(annotations.c.frame_id)
+        parts = [
+            self.database.fetch(
+                of_frames.where(annotations.c.frame_id.in_(frames_of.where(annotations.c.content_key.in_(part))))
+            ).to_pandas()
+            for part in in_chunks(sorted(set(keys)))
+        ]
+        columns = [column.name for column in annotations.c]
+        found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        return found.drop_duplicates("annotation_id")
 
     def live_annotations(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Annotations of imported exports, and their marks."""

@@ -9,10 +9,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from al_assets.keys import make_video_id
+from al_assets.keys import frame_range, make_video_id
 from resources.database import Database
 from resources.queries.chunks import in_chunks
-from resources.tables import arrivals, video_coverage, videos
+from resources.tables import (
+    arrivals,
+    embeddings,
+    frame_scores,
+    frames,
+    labels,
+    predictions,
+    video_coverage,
+    videos,
+)
 
 LIVE = ("registered", "indexed", "partial", "failed")
 """Statuses of videos that are part of the archive; the others are superseded or copies."""
@@ -47,6 +56,16 @@ def expected_version(etag: Any, rate: float) -> Any:
     return etag + f"@{rate:g}"
 
 
+def _covered(asset: str, version: str) -> sa.ColumnElement[bool]:
+    """A version of an asset covers the video as its frames are now. Uses the key of `video_coverage`."""
+    return sa.exists().where(
+        video_coverage.c.asset == asset,
+        video_coverage.c.version == version,
+        video_coverage.c.video_id == videos.c.video_id,
+        video_coverage.c.frames_version == videos.c.frames_version,
+    )
+
+
 @dataclass(frozen=True)
 class VideoRegister:
     """Reads and changes of `videos`, `arrivals` and `video_coverage`."""
@@ -58,8 +77,8 @@ class VideoRegister:
         return self._select(sa.true())
 
     def known(self) -> list[Video]:
-        """Videos that nothing replaced: live ones and copies."""
-        return self._select(videos.c.status.in_((*LIVE, "copy")))
+        """Videos that nothing replaced: live ones, copies, and retired ones (whose file may still be there)."""
+        return self._select(videos.c.status.in_((*LIVE, "copy", "retired")))
 
     def get(self, video_ids: Iterable[str]) -> list[Video]:
         """The named videos, in order of their number; unknown ids are left out."""
@@ -131,47 +150,44 @@ class VideoRegister:
         return self._ids(videos.c.status.in_(LIVE), stale, videos.c.missing_at.is_(None))
 
     def lacking(self, asset: str, version: str) -> list[str]:
-        """Readable videos that a version of an asset does not cover as their frames are now."""
-        covered = sa.exists().where(
-            video_coverage.c.asset == asset,
-            video_coverage.c.version == version,
-            video_coverage.c.video_id == videos.c.video_id,
-            video_coverage.c.frames_version == videos.c.frames_version,
-        )
-        return self._ids(videos.c.status.in_(READABLE), ~covered)
+        """Readable videos that a version of an asset does not cover as their frames are now, oldest first."""
+        return self._ids(videos.c.status.in_(READABLE), ~_covered(asset, version))
 
     def covered_by(self, asset: str, version: str) -> list[str]:
         """Readable videos that a version of an asset covers as their frames are now, oldest first."""
-        return self._ids(
-            videos.c.status.in_(READABLE),
-            sa.exists().where(
-                video_coverage.c.asset == asset,
-                video_coverage.c.version == version,
-                video_coverage.c.video_id == videos.c.video_id,
-                video_coverage.c.frames_version == videos.c.frames_version,
-            ),
-        )
+        return self._ids(videos.c.status.in_(READABLE), _covered(asset, version))
 
     def lacking_predictions(self, checkpoint_id: str, embedder_id: str) -> list[str]:
         """Videos with vectors whose frames the checkpoint has not all scored, oldest first."""
-        scored = sa.exists().where(
-            video_coverage.c.asset == "predictions",
-            video_coverage.c.version == checkpoint_id,
-            video_coverage.c.video_id == videos.c.video_id,
-            video_coverage.c.frames_version == videos.c.frames_version,
+        return self._ids(
+            videos.c.status.in_(READABLE),
+            _covered("embeddings", embedder_id),
+            ~_covered("predictions", checkpoint_id),
         )
-        embedded = sa.exists().where(
-            video_coverage.c.asset == "embeddings",
-            video_coverage.c.version == embedder_id,
-            video_coverage.c.video_id == videos.c.video_id,
-            video_coverage.c.frames_version == videos.c.frames_version,
-        )
-        return self._ids(videos.c.status.in_(READABLE), embedded, ~scored)
 
     def _ids(self, *conditions: sa.ColumnElement[bool]) -> list[str]:
         query = sa.select(videos.c.video_id).where(*conditions).order_by(videos.c.video_no)
         with self.database.read() as connection:
             return list(connection.scalars(query))
+
+    def retire(self, video_id: str) -> int:
+        """Remove a video's frames, vectors, scores and coverage in one transaction; returns rows removed.
+
+        The row in `videos` stays, so that its number is never used again, and so do annotations.
+        """
+        with self.database.write() as connection:
+            number = connection.scalar(sa.select(videos.c.video_no).where(videos.c.video_id == video_id))
+            if number is None:
+                return 0
+            first, last = frame_range(int(number))
+            removed = 0
+            for table in (predictions, frame_scores, embeddings, labels, frames):
+                result = connection.execute(sa.delete(table).where(table.c.frame_id.between(first, last)))
+                removed += result.rowcount
+            connection.execute(sa.delete(video_coverage).where(video_coverage.c.video_id == video_id))
+            row = sa.update(videos).where(videos.c.video_id == video_id)
+            connection.execute(row.values(status="retired", frames_version=None))
+            return removed
 
     def by_status(self) -> dict[str, int]:
         """Number of videos by status."""
@@ -297,9 +313,3 @@ def coverage_row(asset: str, version: str, video: Video, frames: int) -> dict[st
         "frames_version": video.frames_version,
         "frames": frames,
     }
-
-
-def summarise_paths(paths: Sequence[str], limit: int = 5) -> str:
-    """First few paths for a message."""
-    more = f" and {len(paths) - limit} more" if len(paths) > limit else ""
-    return ", ".join(paths[:limit]) + more

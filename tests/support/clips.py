@@ -111,7 +111,7 @@ def render_audio(path: Path | str, *, seconds: float = 1.0, codec: str = "aac", 
 def truncated(path: Path, share: float) -> Path:
     """A copy of `path` beside it that ends after `share` of its bytes."""
     data = path.read_bytes()
-    cut = path.with_stem(f"{path.stem}-cut")
+    cut = path.with_stem(f"{path.stem}-cut-{share}")
     cut.write_bytes(data[: int(len(data) * share)])
     return cut
 
@@ -121,6 +121,6 @@ def overwritten(path: Path, start: float, stop: float, seed: int = 0) -> Path:
     data = bytearray(path.read_bytes())
     low, high = int(len(data) * start), int(len(data) * stop)
     data[low:high] = np.random.default_rng(seed).bytes(high - low)
-    broken = path.with_stem(f"{path.stem}-broken")
+    broken = path.with_stem(f"{path.stem}-broken-{start}-{stop}-{seed}")
     broken.write_bytes(bytes(data))
     return broken

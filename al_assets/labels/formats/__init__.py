@@ -49,8 +49,8 @@ def detect(head: bytes) -> str:
         if candidate.recognises(text):
             return name
     raise UnknownFormatError(
-        f"the export is in none of the formats {', '.join(FORMATS)}: export from Label Studio as JSON, or write a CSV"
-        " whose header has `label` and `frame_id` (or `video_id` and `frame_index`, or `image`)"
+        f"the export is in none of the formats {', '.join(FORMATS)}: export from Label Studio as JSON, or"
+        " write a CSV whose header has `label` and `frame_id` (or `video_id` and `frame_index`, or `image`)"
     )
 
 

@@ -1,9 +1,9 @@
 """Label exports as CSV with a header, one class a row.
 
 `frame_id`, or `video_id` with `frame_index`, or `image` names the frame; `label` the class (several rows for
-several classes, empty for nobody, `?` for cannot tell, `(unanswered)` for not looked at); optional `annotator`,
-`annotated_at` and `x`, `y`, `width`, `height` as fractions of the frame. Other columns are ignored.
-Not here: looking classes or frames up.
+several classes, empty for nobody, `?` for cannot tell, `(unanswered)` for not looked at); optional
+`annotator`, `annotated_at` and `x`, `y`, `width`, `height` as fractions of the frame. Other columns are
+ignored. Not here: looking classes or frames up.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def recognises(head: str) -> bool:
 def read(stream: BinaryIO) -> Iterator[Record]:
     """Records of an export. The rows of one frame and annotator make one annotation, wherever they stand.
 
-    A broken row breaks the others of its annotation too: half of an answer would misread the person. The latest
-    `annotated_at` among the rows counts. Raises ExportUnreadableError before the first record.
+    A broken row breaks the others of its annotation too: half of an answer would misread the person. The
+    latest `annotated_at` among the rows counts. Raises ExportUnreadableError before the first record.
     """
     text = decode_text(stream.read())
     groups: dict[tuple[object, ...], list[_Row]] = {}
@@ -172,8 +172,9 @@ def _check_header(columns: list[str]) -> None:
 def _check_last(columns: list[str], cells: list[str], labels: list[str]) -> None:
     """Refuse a last line that lacks its line break and may be cut off.
 
-    Some spreadsheets never write that break, so a line that is evidently whole passes. A cut hides in the last
-    cell only: a label that is empty (it would say "nobody") or that no earlier row uses is taken for half of one.
+    Some spreadsheets never write that break, so a line that is evidently whole passes. A cut hides in the
+    last cell only: a label that is empty (it would say "nobody") or that no earlier row uses is taken for
+    half of one.
     """
     if len(cells) < len(columns):
         raise ExportUnreadableError(_HALF.format("its last line stops short"))

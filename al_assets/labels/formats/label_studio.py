@@ -1,8 +1,8 @@
 """Label Studio's own export ("JSON", a list of tasks with annotations) as records.
 
-Not here: writing tasks for Label Studio (selection/labelling_tasks.py) and its flat variants JSON-MIN and CSV,
-which drop annotation ids or skipped answers. Layout: https://labelstud.io/guide/task_format, and the files that
-release 1.23 writes. `predictions` and `drafts` are not answers and are never read.
+Not here: writing tasks for Label Studio (selection/labelling_tasks.py) and its flat variants JSON-MIN and
+CSV, which drop annotation ids or skipped answers. Layout: https://labelstud.io/guide/task_format, and the
+files that release 1.23 writes. `predictions` and `drafts` are not answers and are never read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _NOT_A_CLASS = frozenset(
     {"textarea", "rating", "number", "relation", "ranker", "pairwise", "datetime", "rectangle", "chatmessage"}
 )
-"""Result types that say nothing about classes: notes and grades beside the answer, bare regions under a choice."""
+"""Result types that say nothing about classes: notes and grades beside the answer, bare regions."""
 
 
 def recognises(head: str) -> bool:

@@ -16,7 +16,7 @@ Box = tuple[float, float, float, float]
 NOBODY = "nobody"
 CANNOT_TELL = "cannot tell"
 UNANSWERED = "(unanswered)"
-"""Written into the label column of CSV tasks: an empty label means "nobody", so a blank must not be the default."""
+"""The label of CSV tasks as they go out: an empty one means "nobody", so it must not be the default."""
 UNKNOWN_ANNOTATOR = "unknown"
 NAME_LENGTH = 200
 """Longest class name, annotator or source id, in characters; longer ones are rejected with their record."""

@@ -32,6 +32,7 @@ _CANNOT_TELL_NAMES = frozenset({"?", CANNOT_TELL, "cannot_tell"})
 _SHOW = reprlib.Repr()
 _SHOW.maxstring = _SHOW.maxother = _SHOW.maxlong = 80
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 _WHOLE = re.compile(r"[0-9]{1,30}(\.0*)?")
 
 
@@ -45,7 +46,7 @@ def shown(value: object) -> str:
 
 
 def storable(text: str) -> str:
-    r"""The text with NUL and lone surrogates written as \uXXXX: PostgreSQL refuses the one, UTF-8 the other."""
+    r"""The text with NUL and lone surrogates written as \uXXXX: PostgreSQL or UTF-8 refuse them."""
     return _UNSTORABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
@@ -58,13 +59,13 @@ def decode_text(data: bytes) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise ExportUnreadableError(
-            f"the export is not {encoding.removesuffix('-sig').upper()} text from byte {error.start} on: it is half-written"
-            " or in another encoding; save it as UTF-8 and replace the file"
+            f"the export is not {encoding.removesuffix('-sig').upper()} text from byte {error.start} on:"
+            " it is half-written or in another encoding; save it as UTF-8 and replace the file"
         ) from error
 
 
 def clean_name(value: object, what: str) -> str:
-    """A name as one person typed it and another recognises it: trimmed, NFC, one line. Raises BrokenValueError."""
+    """A name in the one form that we compare and store: trimmed, NFC, a single line."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BrokenValueError(f"{what} {shown(value)} is not text")
     name = unicodedata.normalize("NFC", str(value).strip())
@@ -121,7 +122,7 @@ def moment(value: object, what: str) -> datetime | None:
 
 
 def fraction_box(x: float, y: float, width: float, height: float) -> Box:
-    """A box in fractions of the frame, clipped to it. Raises BrokenValueError where it is empty or far outside."""
+    """A box in fractions of the frame, clipped to it; refused where it is empty or reaches far outside."""
     right, bottom = x + width, y + height
     if width <= 0 or height <= 0:
         raise BrokenValueError(f"the box {width:g} x {height:g} is empty")
@@ -144,6 +145,10 @@ def clip_box(left: float, top: float, right: float, bottom: float) -> Box:
 def frame_reference(fields: Mapping[str, object]) -> FrameReference:
     """The frame that a record names by `frame_id`, or `video_id` with `frame_index`, or `image`."""
     given = {name: value for name, value in fields.items() if value is not None and value != ""}
+    if {"video_id", "frame_index"} <= given.keys() and _ROUNDED.fullmatch(str(given.get("frame_id"))[:40]):
+        del given[
+            "frame_id"
+        ]  # spreadsheets save twelve digits as 1.67772E+11; the other two columns still know
     frame_id = whole_number(given["frame_id"], "frame_id") if "frame_id" in given else None
     video_id = clean_name(given["video_id"], "video_id") if "video_id" in given else None
     frame_index = (

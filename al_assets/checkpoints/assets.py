@@ -1,0 +1,316 @@
+"""The assets from `training_set` to `candidate_checkpoint`: labels become a model and a decision on it.
+
+Training, calibration, evaluation and the rule of promotion live in the modules beside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from al_assets.automation import RETRY
+from al_assets.checkpoints.calibration import calibrate
+from al_assets.checkpoints.dataset import FrameDataset
+from al_assets.checkpoints.evaluation import evaluate, paired_difference
+from al_assets.checkpoints.files import load_head, save_head
+from al_assets.checkpoints.heads import Head
+from al_assets.checkpoints.promotion import Decision, PromotionPolicy, decide
+from al_assets.checkpoints.training import TrainingConfig, gather, train_head
+from al_assets.checkpoints.training_set import (
+    answered_rows,
+    build_training_set,
+    target_matrix,
+    why_not_trainable,
+)
+from al_assets.embeddings.assets import configured_embedder
+from al_assets.keys import Task, video_no_of
+from al_assets.labels.assets import labels
+from al_assets.settings import Settings
+from resources.archive import Archive
+from resources.queries.models import Checkpoint
+from resources.slices import Slice
+
+CODE_VERSION = "1"
+HEAD = "linear"
+GATHERED = 1024
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled frames of a split with their vectors: keys (n,), vectors (n, d), targets (n, k)."""
+
+    keys: np.ndarray
+    vectors: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Video number of each row: what is kept whole in cross-validation and in the bootstrap."""
+        return video_no_of(self.keys)
+
+
+def class_list(archive: Archive) -> dict[int, str]:
+    """Classes in use: class_id -> name."""
+    table = archive.labels.classes()
+    used = table[(table["active"] == 1) & table["merged_into"].isna()]
+    return {int(row.class_id): str(row.name) for row in used[["class_id", "name"]].itertuples(index=False)}
+
+
+def label_matrix(labelled: pd.DataFrame, task: Task, *, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Frames of a split with their targets, over the classes that occur in the labels."""
+    rows = labelled[labelled["split"] == split]
+    return target_matrix(rows["frame_id"], rows["class_id"], rows["present"], sorted(set(labelled["class_id"])))
+
+
+def examples(
+    archive: Archive, rows: pd.DataFrame, embedder_id: str, class_ids: list[int], task: Task, split: str
+) -> Examples:
+    """Examples of a split of a training set that have a vector, read through the PyTorch dataset."""
+    rows = rows[rows["split"] == split]
+    keys, targets = target_matrix(rows["frame_id"], rows["class_id"], rows["target"], class_ids)
+    usable = answered_rows(targets, task)
+    there, _ = archive.frames.vectors(embedder_id, keys[usable].tolist())
+    usable &= np.isin(keys, there)
+    keys, targets = keys[usable], targets[usable]
+    if not len(keys):
+        return Examples(keys, np.empty((0, archive.frames.dimensions(embedder_id)), np.float32), targets)
+    dataset = FrameDataset(archive.vectors(embedder_id), keys, targets)
+    return Examples(keys, gather(dataset, batch_size=GATHERED, workers=0), targets)
+
+
+def load_checkpoint(archive: Archive, checkpoint: Checkpoint) -> Head:
+    """A checkpoint's head, its file checked against the hash and the classes in the database."""
+    data = archive.storage.read(checkpoint.uri)
+    return load_head(data, sha256=checkpoint.sha256, class_ids=checkpoint.class_ids)
+
+
+@dg.asset(
+    group_name="training",
+    kinds={"sql", "pandas"},
+    deps=[labels],
+    code_version="1",
+    metadata={"table": "training_sets"},
+)
+def training_set(archive: Archive) -> dg.MaterializeResult:
+    """The current labels with their split, frozen under a name that is a hash of them."""
+    training_set_id, rows = build_training_set(archive.models.labelled())
+    frames = rows.drop_duplicates("frame_id")["split"].value_counts()
+    return dg.MaterializeResult(
+        value=Slice({"training_set_id": training_set_id}, {"training_sets": rows}, name=training_set_id),
+        metadata={
+            "training_set": training_set_id,
+            **{f"{split}_frames": int(frames.get(split, 0)) for split in ("train", "validation", "test")},
+        },
+    )
+
+
+@dg.asset(
+    group_name="training",
+    kinds={"pytorch", "sql"},
+    deps=[training_set],
+    pool="gpu",
+    retry_policy=RETRY,
+    code_version=CODE_VERSION,
+    metadata={"table": "checkpoints", "write_mode": "upsert"},
+)
+def checkpoint(
+    context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    """A calibrated head on frozen embeddings, saved without pickle, named by everything that made it."""
+    training_set_id = archive.models.latest_training_set() or ""
+    rows = archive.models.training_set(training_set_id)
+    names = class_list(archive)
+    embedder_id = configured_embedder(settings.embeddings)
+    train = examples(archive, rows, embedder_id, list(names), settings.task, "train")
+    why = why_not_trainable(train.targets, settings.task)
+    if why:
+        context.log.warning(f"no model was trained: {why}")
+        return dg.MaterializeResult(value=None, metadata={"why": why, "labelled_frames": len(train.keys)})
+    validation = examples(archive, rows, embedder_id, list(names), settings.task, "validation")
+    config = TrainingConfig(
+        l2=settings.training.l2 or None,
+        class_weighting=settings.training.balance_classes,
+        seed=settings.training.seed,
+    )
+    head = train_head(
+        train.vectors,
+        train.targets,
+        None,
+        task=settings.task,
+        class_ids=tuple(names),
+        class_names=tuple(names.values()),
+        embedder_id=embedder_id,
+        config=config,
+        groups=train.groups,
+    )
+    head = calibrate(head, validation.vectors, validation.targets)
+    row = _save(archive, head, training_set_id, config, context.run_id, len(train.keys))
+    return dg.MaterializeResult(
+        value=pd.DataFrame([row]),
+        data_version=dg.DataVersion(row["sha256"]),
+        metadata={
+            "checkpoint": row["checkpoint_id"],
+            "labelled_frames": len(train.keys),
+            "validation_frames": len(validation.keys),
+            "classes": len(names),
+            "classes_with_examples": int((train.targets == 1).any(axis=0).sum()),
+        },
+    )
+
+
+def _save(
+    archive: Archive, head: Head, training_set_id: str, config: TrainingConfig, run_id: str, labelled_frames: int
+) -> dict[str, object]:
+    hyperparameters = json.dumps(asdict(config), sort_keys=True)
+    made_of = [training_set_id, head.embedder_id, head.task, HEAD, hyperparameters, CODE_VERSION, *map(str, head.class_ids)]
+    checkpoint_id = "ck-" + hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:12]
+    serving = archive.models.serving()
+    data = save_head(head, {"checkpoint_id": checkpoint_id, "training_set_id": training_set_id})
+    uri = f"checkpoints/{checkpoint_id}-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
+    archive.storage.write(uri, data)
+    return {
+        "checkpoint_id": checkpoint_id,
+        "parent_id": serving.checkpoint_id if serving and serving.checkpoint_id != checkpoint_id else None,
+        "embedder_id": head.embedder_id,
+        "training_set_id": training_set_id,
+        "task": head.task,
+        "head": HEAD,
+        "seed": config.seed,
+        "hyperparameters": hyperparameters,
+        "class_ids": json.dumps(list(head.class_ids)),
+        "labelled_frames": labelled_frames,
+        "uri": uri,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "code_version": CODE_VERSION,
+        "run_id": run_id,
+        "trained_at": archive.now(),
+    }
+
+
+@dg.asset(
+    group_name="training",
+    kinds={"scikitlearn", "sql"},
+    deps=[checkpoint],
+    code_version="1",
+    metadata={"table": "evaluations"},
+)
+def evaluation(
+    context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    """Metrics of the newest checkpoint on labelled hold-out frames, overall and per class, with 95 % intervals."""
+    newest = archive.models.latest()
+    if newest is None:
+        return dg.MaterializeResult(value=None, metadata={"why": "no checkpoint yet"})
+    head = load_checkpoint(archive, newest)
+    rows = archive.models.training_set(newest.training_set_id)
+    tables, shown = [], {}
+    for split in ("validation", "test"):
+        held = examples(archive, rows, newest.embedder_id, list(head.class_ids), settings.task, split)
+        shown[f"{split}_frames"] = len(held.keys)
+        if len(held.keys):
+            tables.append(_metrics(head, held, newest, split, settings.training.seed))
+    found = pd.concat(tables) if tables else pd.DataFrame()
+    overall = found[(found["class_id"] == 0) & (found["split"] == "test")] if len(found) else found
+    for row in overall.itertuples():
+        if row.value is not None and np.isfinite(row.value):
+            shown[str(row.metric)] = float(row.value)
+    return dg.MaterializeResult(
+        value=Slice({"checkpoint_id": newest.checkpoint_id}, {"evaluations": found} if len(found) else {}),
+        metadata={"checkpoint": newest.checkpoint_id, **shown},
+    )
+
+
+def _metrics(head: Head, held: Examples, checkpoint: Checkpoint, split: str, seed: int) -> pd.DataFrame:
+    metrics = evaluate(
+        head.probabilities(held.vectors),
+        held.targets,
+        held.groups,
+        task=head.task,
+        class_ids=head.class_ids,
+        thresholds=head.thresholds,
+        rng=np.random.default_rng(seed),
+    )
+    return pd.DataFrame(
+        [{"checkpoint_id": checkpoint.checkpoint_id, "split": split, **asdict(metric)} for metric in metrics]
+    )
+
+
+@dg.asset(group_name="training", kinds={"python", "sql"}, deps=[evaluation], code_version="1")
+def candidate_checkpoint(
+    context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    """The decision: the new checkpoint if the gate says so, else the serving one; a `promotions` row either way."""
+    newest, target = archive.models.latest(), archive.models.target()
+    if newest is None:
+        return dg.MaterializeResult(metadata={"why": "no checkpoint yet", "promoted": 0})
+    if target is not None and target.checkpoint_id == newest.checkpoint_id:
+        reason = "this checkpoint is the one to serve already: the labels did not change"
+        return dg.MaterializeResult(metadata={"why": reason, "promoted": 0, "checkpoint": newest.checkpoint_id})
+    decision = _judge(archive, settings, newest, target)
+    archive.models.decide(
+        newest.checkpoint_id,
+        promoted=decision.go,
+        reason=decision.reason,
+        by="rule",
+        run_id=context.run_id,
+        now=archive.now(),
+    )
+    context.log.info(f"{newest.checkpoint_id}: {'promoted' if decision.go else 'not promoted'}: {decision.reason}")
+    return dg.MaterializeResult(
+        metadata={"checkpoint": newest.checkpoint_id, "promoted": int(decision.go), "why": decision.reason}
+    )
+
+
+def _judge(archive: Archive, settings: Settings, newest: Checkpoint, target: Checkpoint | None) -> Decision:
+    """The gate's decision, with both models measured on the same hold-out frames."""
+    rules = settings.promotion
+    policy = PromotionPolicy(
+        metric=rules.metric, margin=rules.tolerance, minimum_holdout_labels=rules.minimum_holdout_labels
+    )
+    value, support = archive.models.metric(newest.checkpoint_id, rules.metric)
+    if target is None:
+        return decide(value, None, None, support, policy)
+    rows = archive.models.training_set(newest.training_set_id)
+    heads = [load_checkpoint(archive, c) for c in (newest, target)]
+    columns = list(heads[0].class_ids)
+    held = [examples(archive, rows, head.embedder_id, columns, settings.task, "test") for head in heads]
+    common = np.intersect1d(held[0].keys, held[1].keys)
+    if not len(common):
+        return decide(value, None, None, 0, policy)
+    rows_of = [np.searchsorted(part.keys, common) for part in held]
+    probabilities = [
+        _aligned(head, part.vectors[at], columns) for head, part, at in zip(heads, held, rows_of, strict=True)
+    ]
+    thresholds = [_thresholds(head, columns) for head in heads]
+    difference = paired_difference(
+        rules.metric,
+        *probabilities,
+        held[0].targets[rows_of[0]],
+        video_no_of(common),
+        task=settings.task,
+        thresholds_a=thresholds[0],
+        thresholds_b=thresholds[1],
+        rng=np.random.default_rng(settings.training.seed),
+    )
+    serving_value = None if value is None or difference.value is None else value - difference.value
+    return decide(value, serving_value, difference, len(common), policy)
+
+
+def _aligned(head: Head, vectors: np.ndarray, columns: list[int]) -> np.ndarray:
+    """Probabilities with a column for each class in `columns`; 0 for classes the head does not know."""
+    own = head.probabilities(vectors)
+    aligned = np.zeros((len(vectors), len(columns)), np.float32)
+    for column, class_id in enumerate(columns):
+        if class_id in head.class_ids:
+            aligned[:, column] = own[:, head.class_ids.index(class_id)]
+    return aligned
+
+
+def _thresholds(head: Head, columns: list[int]) -> np.ndarray:
+    known = dict(zip(head.class_ids, head.thresholds, strict=True))
+    return np.array([known.get(class_id, 0.5) for class_id in columns], np.float32)

@@ -1,0 +1,101 @@
+"""Assembly of assets, checks, jobs, sensors and resources. Nothing else: no logic, no configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from al_assets import jobs
+from al_assets.checkpoints import assets as checkpoints
+from al_assets.checkpoints import checks as checkpoint_checks
+from al_assets.drift import assets as drift
+from al_assets.drift import checks as drift_checks
+from al_assets.embeddings import assets as embeddings
+from al_assets.embeddings import checks as embedding_checks
+from al_assets.frames import assets as frames
+from al_assets.frames import checks as frame_checks
+from al_assets.labels import assets as labels
+from al_assets.labels import checks as label_checks
+from al_assets.predictions import assets as predictions
+from al_assets.predictions import checks as prediction_checks
+from al_assets.reports import assets as reports
+from al_assets.selection import assets as selection
+from al_assets.selection import checks as selection_checks
+from al_assets.settings import Settings, load_settings
+from al_assets.simulation import assets as simulation
+from resources.archive import Archive
+from resources.database import Database
+from resources.environments import Environment, read_environment
+from resources.sql_io_manager import SqlIOManager
+from resources.storage import Storage
+from sensors.failures import failures
+from sensors.label_exports import make_label_exports
+from sensors.retraining import make_retraining
+from sensors.video_arrivals import make_video_arrivals
+
+ASSETS = (
+    frames.videos,
+    frames.frames,
+    embeddings.embeddings,
+    labels.label_exports,
+    labels.labels,
+    checkpoints.training_set,
+    checkpoints.checkpoint,
+    checkpoints.evaluation,
+    checkpoints.candidate_checkpoint,
+    predictions.predictions,
+    predictions.serving_checkpoint,
+    drift.drift_report,
+    selection.selection_batch,
+    selection.labelling_tasks,
+    reports.model_report,
+    simulation.simulation,
+)
+CHECKS = (
+    *frame_checks.CHECKS,
+    *embedding_checks.CHECKS,
+    *label_checks.CHECKS,
+    *checkpoint_checks.CHECKS,
+    *prediction_checks.CHECKS,
+    *selection_checks.CHECKS,
+    *drift_checks.CHECKS,
+)
+
+
+def make_resources(environment: Environment, settings: Settings) -> dict[str, Any]:
+    """Resources of an installation: database, storage, the archive over both, and the SQL IO manager."""
+    database = Database(url=environment.database_url)
+    storage = Storage(url=environment.storage_url, **environment.storage_options)
+    return {
+        "settings": settings,
+        "archive": Archive(database=database, storage=storage),
+        "io_manager": SqlIOManager(database=database),
+    }
+
+
+def build_defs(
+    environment: Environment | None = None,
+    settings: Settings | None = None,
+    resource_overrides: Mapping[str, Any] | None = None,
+) -> dg.Definitions:
+    """Definitions of an installation; tests and the command line give their own environment and resources."""
+    environment = environment or read_environment()
+    settings = settings or load_settings(environment.settings_path)
+    return dg.Definitions(
+        assets=ASSETS,
+        asset_checks=CHECKS,
+        jobs=jobs.JOBS,
+        sensors=[
+            make_video_arrivals(settings),
+            make_label_exports(settings),
+            make_retraining(settings),
+            failures,
+        ],
+        resources={**make_resources(environment, settings), **(resource_overrides or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,79 @@
+"""Running the platform's own jobs and sensors in this process, for the command line. Same jobs as in production."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from al_assets import jobs
+from al_assets.definitions import build_defs
+from al_assets.home import open_instance, prepare
+from al_assets.partitions import VIDEOS
+from al_assets.settings import Settings, load_settings
+from resources.archive import Archive
+from resources.environments import Environment
+from sensors.label_exports import register_exports
+from sensors.runs import RANGE_END, RANGE_START
+from sensors.video_arrivals import register_arrivals
+
+
+class RunFailedError(RuntimeError):
+    """A job failed; the message names its step and cause."""
+
+
+@dataclass(frozen=True)
+class Headless:
+    """An installation with its definitions and instance, ready to run jobs."""
+
+    environment: Environment
+    settings: Settings
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    archive: Archive
+
+    @classmethod
+    def open(cls, environment: Environment, settings: Settings | None = None) -> Headless:
+        """Prepare the home and load the definitions."""
+        prepare(environment)
+        settings = settings or load_settings(environment.settings_path)
+        definitions = build_defs(environment, settings)
+        archive = definitions.resources["archive"]  # type: ignore[index]
+        return cls(environment, settings, definitions, open_instance(environment), archive)
+
+    def run(self, job: str, *, tags: Mapping[str, str] | None = None, config: Any = None) -> dg.ExecuteInProcessResult:
+        """Run a job to its end. Raises RunFailedError with the first failed step and its cause."""
+        result = self.definitions.resolve_job_def(job).execute_in_process(
+            instance=self.instance, tags=dict(tags or {}), run_config=config, raise_on_error=False
+        )
+        if not result.success:
+            events = [event for event in result.all_events if event.is_step_failure]
+            error = events[0].step_failure_data.error if events else None
+            while error is not None and error.cause is not None:
+                error = error.cause
+            step = events[0].step_key if events else job
+            raise RunFailedError(f"{job}: {step}: {error.message.strip() if error else 'see the run'}")
+        return result
+
+    def take_in_videos(self) -> Sequence[str]:
+        """Register what lies in `videos/` as the sensor does (two looks) and add its partition keys."""
+        for _ in range(2):
+            register_arrivals(self.archive, self.settings, self.archive.now())
+        name = str(VIDEOS.name)
+        known = set(self.instance.get_dynamic_partitions(name))
+        keys = [v.video_id for v in self.archive.videos.known() if v.status not in ("copy", "retired")]
+        self.instance.add_dynamic_partitions(name, [key for key in keys if key not in known])
+        return keys
+
+    def ingest(self, first: str, last: str) -> dg.ExecuteInProcessResult:
+        """Run `ingest_videos` for a key range."""
+        return self.run(jobs.INGEST, tags={RANGE_START: first, RANGE_END: last})
+
+    def take_in_exports(self) -> list[int]:
+        """Register what lies in `label_exports/` as the sensor does (two looks)."""
+        new: list[int] = []
+        for _ in range(2):
+            new += register_exports(self.archive, self.settings, self.archive.now())[0]
+        return new

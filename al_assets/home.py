@@ -1,0 +1,62 @@
+"""The folder that holds an installation (`AL_HOME`): made, filled in and brought up to date. No loop, no assets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+from resources import migrations
+from resources.database import Database
+from resources.environments import Environment
+
+FOLDERS = ("videos", "label_exports", "stills", "labelling_tasks", "checkpoints", "reports")
+
+DAGSTER_YAML = """\
+# Dagster's own state lies beside this file. For several machines use PostgreSQL here:
+# storage: {postgres: {postgres_url: "postgresql+psycopg2://user:password@host/dagster"}}
+telemetry: {enabled: false}
+nux: {enabled: false}
+run_coordinator:
+  module: dagster._core.run_coordinator
+  class: QueuedRunCoordinator
+concurrency:
+  pools: {default_limit: 1}
+  runs: {max_concurrent_runs: 2}
+run_retries: {enabled: true, max_retries: 1, retry_on_asset_or_op_failure: false}
+run_monitoring: {enabled: true}
+retention:
+  sensor: {purge_after_days: {skipped: 7, success: -1}}
+"""
+
+WORKSPACE_YAML = """\
+load_from:
+  - python_module: {module_name: al_assets.definitions, location_name: active_learning}
+"""
+
+
+def prepare(environment: Environment) -> None:
+    """Make what is missing: folders, Dagster's configuration, the tables at their newest revision."""
+    environment.dagster_home.mkdir(parents=True, exist_ok=True)
+    configuration = environment.dagster_home / "dagster.yaml"
+    if not configuration.exists():
+        configuration.write_text(DAGSTER_YAML, encoding="utf-8")
+    if "://" not in environment.storage_url:
+        for folder in FOLDERS:
+            (Path(environment.storage_url) / folder).mkdir(parents=True, exist_ok=True)
+    migrations.upgrade(Database(url=environment.database_url))
+
+
+def workspace_file(environment: Environment) -> Path:
+    """The workspace.yaml beside the packages, or one written into the home where a wheel was installed."""
+    beside = Path(__file__).parent.parent / "workspace.yaml"
+    if beside.is_file():
+        return beside
+    own = environment.home / "workspace.yaml"
+    own.write_text(WORKSPACE_YAML, encoding="utf-8")
+    return own
+
+
+def open_instance(environment: Environment) -> dg.DagsterInstance:
+    """Dagster's instance of this home, for runs outside the web server."""
+    return dg.DagsterInstance.from_config(str(environment.dagster_home))

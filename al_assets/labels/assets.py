@@ -1,0 +1,212 @@
+"""The assets `label_exports` and `labels`: what people said becomes current labels. Parsing and votes live beside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from al_assets.automation import RETRY
+from al_assets.keys import Task
+from al_assets.labels.annotations import AnnotationRow, Resolved, resolve, standing
+from al_assets.labels.class_book import ClassBook
+from al_assets.labels.consensus import consensus
+from al_assets.labels.formats import HEAD_BYTES, detect, read_export
+from al_assets.labels.formats.records import ExportUnreadableError
+from al_assets.settings import Settings
+from resources.archive import Archive
+from resources.errors import FileMissingError
+from resources.queries.labels import Export
+
+label_exports = dg.AssetSpec(
+    "label_exports",
+    group_name="labelling",
+    kinds={"file"},
+    description="Exports of the labelling tool under `label_exports/` in storage. A person drops them there; the "
+    "sensor `label_exports` registers each version once it stands still.",
+    metadata={"dagster/table_name": "label_exports"},
+)
+
+
+@dataclass(frozen=True)
+class SqlLedger:
+    """What earlier exports said, for the importer."""
+
+    archive: Archive
+
+    def find(self, content_keys: Sequence[str]) -> Mapping[str, bool]:
+        """Keys that live exports carry; True where one of their annotations still stands."""
+        rows = self.archive.labels.neighbours(content_keys)
+        if rows.empty:
+            return {}
+        stands = set(standing(rows)["content_key"])
+        return {key: key in stands for key in set(rows["content_key"]) & set(content_keys)}
+
+
+@dataclass
+class Import:
+    """What one export came to, as rows to store."""
+
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    marks: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[dict[str, Any]] = field(default_factory=list)
+    new_classes: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=lambda: {"imported": 0, "rejected": 0, "unchanged": 0})
+
+    def add(self, part: Resolved) -> None:
+        """Take in a block of the export."""
+        through = max(part.classes.names.values(), default=0)
+        for row in part.annotations:
+            self.annotations.append(_annotation(row, through))
+            self.marks.extend(_marks(row))
+        self.rejects.extend(
+            {"export_id": r.export_id, "position": r.position, "reason": r.reason, "record": r.record}
+            for r in part.rejects
+        )
+        self.new_classes.update({name: part.classes.names[name] for name in part.new_classes})
+        self.counts["imported"] += part.imported
+        self.counts["rejected"] += len(part.rejects)
+        self.counts["unchanged"] += part.unchanged
+
+
+def _annotation(row: AnnotationRow, judged_through: int) -> dict[str, Any]:
+    at = row.annotated_at
+    return {
+        "annotation_id": row.annotation_id,
+        "export_id": row.export_id,
+        "position": row.position,
+        "source_id": row.source_id,
+        "frame_id": row.frame_id,
+        "annotator": row.annotator,
+        "annotated_at": at.astimezone(UTC).replace(tzinfo=None) if at else None,
+        "outcome": row.outcome,
+        "judged": None if row.judged is None else json.dumps(row.judged),
+        "judged_through": judged_through,
+        "content_key": row.content_key,
+    }
+
+
+def _marks(row: AnnotationRow) -> list[dict[str, Any]]:
+    sides = ("box_x", "box_y", "box_width", "box_height")
+    return [
+        {
+            "annotation_id": row.annotation_id,
+            "mark": number,
+            "class_id": class_id,
+            **dict(zip(sides, box or (None,) * 4, strict=True)),
+        }
+        for number, (class_id, box) in enumerate(row.marks)
+    ]
+
+
+def read_import(archive: Archive, settings: Settings, *, path: str, export_id: int) -> tuple[str, Import]:
+    """Format of an export file and everything in it, looked up but not stored. Raises ExportUnreadableError."""
+    book = ClassBook.of(
+        (int(row.class_id), str(row.name), list(row.aliases)) for row in archive.labels.classes().itertuples()
+    )
+    found = Import()
+    with archive.storage.open(path) as stream:
+        name = detect(stream.read(HEAD_BYTES))
+        stream.seek(0)
+        parts = resolve(
+            read_export(stream, name),
+            archive.lookup,
+            book,
+            export_id=export_id,
+            imported_at=archive.now().replace(tzinfo=UTC),
+            unknown_classes=settings.classes.unknown,
+            task=settings.task,
+            ledger=SqlLedger(archive),
+        )
+        for part in parts:
+            found.add(part)
+    return name, found
+
+
+def import_export(
+    context: dg.AssetExecutionContext, archive: Archive, settings: Settings, export: Export
+) -> None:
+    """Import one claimed export, or set it aside with its error. One transaction; a repeat gives the same rows."""
+    try:
+        name, found = read_import(archive, settings, path=export.uri, export_id=export.export_id)
+    except (ExportUnreadableError, FileMissingError) as error:
+        context.log.error(f"{export.uri}: set aside: {error}")
+        archive.labels.quarantine(export.export_id, str(error), archive.now())
+        return
+    archive.labels.store(
+        export,
+        context.run_id,
+        annotation_rows=found.annotations,
+        mark_rows=found.marks,
+        reject_rows=found.rejects,
+        new_classes=found.new_classes,
+        counts={**found.counts, "format": name},
+        now=archive.now(),
+    )
+    counts = ", ".join(f"{n} {what}" for what, n in found.counts.items())
+    context.log.info(f"{export.uri} ({name}): {counts}")
+
+
+@dg.asset(
+    group_name="labelling",
+    kinds={"sql", "pandas"},
+    deps=[label_exports],
+    retry_policy=RETRY,
+    code_version="1",
+    metadata={"table": "labels"},
+)
+def labels(
+    context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    """Current consensus per frame and judged class, after importing every export that waits.
+
+    Annotations are append-only; a later judgement supersedes an earlier one, and absence from a newer export
+    deletes nothing. Records that cannot be imported are kept in `label_rejects` with their reason.
+    """
+    archive.labels.sync_classes(settings.classes.names, settings.classes.aliases, archive.now())
+    claimed = archive.labels.claim(context.run_id)
+    for export in claimed:
+        import_export(context, archive, settings, export)
+    table = current_labels(archive, settings.task)
+    totals = archive.labels.totals()
+    return dg.MaterializeResult(
+        value=table,
+        metadata={
+            "exports_imported": len(claimed),
+            "labelled_frames": len(set(table["frame_id"].to_pylist())),
+            "rejected_records": totals["rejects"],
+            "quarantined_exports": totals.get("exports_quarantined", 0),
+        },
+    )
+
+
+def current_labels(archive: Archive, task: Task) -> pa.Table:
+    """Rows of `labels` from all annotations that stand."""
+    rows, marks = archive.labels.live_annotations()
+    rows = rows.assign(judged=[None if text is None else json.loads(text) for text in rows["judged"]])
+    stand = standing(rows)
+    classes = archive.labels.classes()
+    active = classes[classes["active"] == 1]["class_id"].tolist()
+    votes = consensus(stand, marks, task=task, class_ids=active, since_export=_since(rows, active))
+    newest = stand.groupby("frame_id")["annotation_id"].max()
+    frame_ids = votes["frame_id"].to_numpy()
+    behind = newest.reindex(frame_ids).to_numpy() if len(frame_ids) else np.empty(0, np.int64)
+    return votes.append_column("annotation_id", pa.array(behind, pa.int64()))
+
+
+def _since(rows: pd.DataFrame, class_ids: Sequence[int]) -> dict[int, int]:
+    """class_id -> first export that could use the class: "all classes" in an earlier one does not mean it."""
+    through = rows.groupby("export_id")["judged_through"].max().sort_index()
+    since = {}
+    for class_id in class_ids:
+        knowing = through.index[through >= class_id]
+        if len(knowing):
+            since[class_id] = int(knowing[0])
+    return since

@@ -1,0 +1,53 @@
+"""Names of classes, as people write them, to class_id.
+
+Not here: the `classes` table, or what an export does with a name that is not in the book.
+"""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ClassBook:
+    """Class names and aliases to class_id: exactly as written first, then without regard to case."""
+
+    names: Mapping[str, int] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, str, Sequence[str]]]) -> ClassBook:
+        """A book from (class_id, name, aliases) of every class ever given, retired ones too.
+
+        Ids are not reused, so the book must know them all.
+        """
+        entries = list(rows)
+        names = {_nfc(name): class_id for class_id, name, _ in entries}
+        return cls(names, {_nfc(alias): class_id for class_id, _, aliases in entries for alias in aliases})
+
+    def class_id(self, name: str) -> int | None:
+        """The class of that name; None where there is none, or where only case tells several apart."""
+        name = _nfc(name)
+        exact = self.names.get(name, self.aliases.get(name))
+        if exact is not None:
+            return exact
+        folded = name.casefold()
+        found = {
+            class_id
+            for known, class_id in itertools.chain(self.names.items(), self.aliases.items())
+            if known.casefold() == folded
+        }
+        return found.pop() if len(found) == 1 else None
+
+    def extended(self, names: Sequence[str]) -> ClassBook:
+        """The book with further classes, numbered on from the highest id in their order."""
+        after = max((*self.names.values(), *self.aliases.values()), default=0) + 1
+        added = {_nfc(name): class_id for class_id, name in enumerate(names, start=after)}
+        return ClassBook({**self.names, **added}, self.aliases)
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

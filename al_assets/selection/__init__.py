@@ -1,0 +1,1 @@
+"""Which frames a person is asked about next, and as which tasks."""

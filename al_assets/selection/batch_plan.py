@@ -1,0 +1,228 @@
+"""How a batch is made up: its arms, their sizes, their frames, and the chance each frame had.
+
+Three arms. `evaluation` draws uniformly from hold-out frames until enough of them are labelled to measure;
+`random` draws uniformly from the training pool and stays free of any rule, so that its propensity holds;
+`strategy` takes the rest. Not here: any score, any rule of redundancy, or the task a person sees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from al_assets.keys import FRAME_BITS
+from al_assets.selection.pool import Ints, Pool, PoolError
+from al_assets.selection.redundancy import Admitted, Frames, RedundancyRule, admit
+from al_assets.selection.strategies import strategy as strategy_named
+
+SELECTION_SCHEMA = pa.schema(
+    [
+        ("rank", pa.int32()),
+        ("frame_id", pa.int64()),
+        ("score", pa.float64()),
+        ("arm", pa.string()),
+        ("propensity", pa.float64()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchPolicy:
+    """Size of a batch and the shares of its arms.
+
+    random_fraction and evaluation_fraction: shares of the batch, 0 to 1, together at most 1.
+    evaluation_target: hold-out labels beyond which the evaluation arm rests.
+    """
+
+    size: int
+    random_fraction: float = 0.1
+    evaluation_fraction: float = 0.2
+    evaluation_target: int = 200
+
+    def __post_init__(self) -> None:
+        """Refuse sizes and shares that make no batch."""
+        if self.size < 1:
+            raise ValueError(f"size {self.size} must be 1 or more")
+        shares = (self.random_fraction, self.evaluation_fraction)
+        if not all(0 <= share <= 1 for share in shares) or sum(shares) > 1 + 1e-9:
+            raise ValueError(
+                f"random_fraction and evaluation_fraction {shares} must be in [0, 1], together too"
+            )
+        if self.evaluation_target < 0:
+            raise ValueError(f"evaluation_target {self.evaluation_target} must be 0 or more")
+
+
+@dataclass(frozen=True)
+class ArmSizes:
+    """Frames asked of each arm."""
+
+    strategy: int
+    random: int
+    evaluation: int
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """A batch: SELECTION_SCHEMA rows in the order of rank, and what there is to say about it.
+
+    left_out: how many preferences the redundancy rule passed over, by reason. notes: readable, for the log; a
+    batch smaller than asked for is explained here.
+    """
+
+    selections: pa.Table
+    sizes: ArmSizes
+    left_out: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Arm:
+    name: str
+    frame_ids: Ints
+    scores: npt.NDArray[np.float64]
+    propensity: float | None
+    reasons: list[str]
+
+
+def arm_sizes(policy: BatchPolicy, holdout_labels: int) -> ArmSizes:
+    """Sizes that add up to the batch: shares rounded half up, an evaluation arm of at least one frame while
+    hold-out labels are missing (in batches of two or more), and no more of it than are missing."""
+    missing = max(0, policy.evaluation_target - holdout_labels)
+    evaluation = 0
+    if missing and policy.evaluation_fraction > 0 and policy.size > 1:
+        evaluation = min(max(1, math.floor(policy.size * policy.evaluation_fraction + 0.5)), missing)
+    random = min(math.floor(policy.size * policy.random_fraction + 0.5), policy.size - evaluation)
+    return ArmSizes(policy.size - random - evaluation, random, evaluation)
+
+
+def plan_batch(
+    pool: Pool,
+    video_no: Ints,
+    pts_ms: Ints,
+    *,
+    taken: Frames,
+    holdout_frame_ids: Ints,
+    holdout_labels: int,
+    strategy: str,
+    policy: BatchPolicy,
+    rule: RedundancyRule,
+    rng: np.random.Generator,
+) -> BatchPlan:
+    """The next batch.
+
+    pool: training frames that are neither labelled, answered "cannot tell" nor queued, with their clips and
+    times (n,). taken: training frames that are. holdout_frame_ids: hold-out frames that nobody was asked
+    about yet. holdout_labels: hold-out frames labelled so far. The random arm is drawn first; the strategy
+    chooses among the rest and keeps its distance from it. What the evaluation arm cannot fill goes to the
+    strategy arm. The arms' ranks are interleaved, so that a batch answered in part is answered in proportion.
+    Raises PoolError, naming a frame, where the pool holds one that is taken or in a hold-out video.
+    """
+    candidates = Frames(
+        frame_ids=pool.frame_ids, video_no=video_no, pts_ms=pts_ms, embeddings=pool.embeddings
+    )
+    holdout = np.unique(holdout_frame_ids)
+    _check_disjoint(pool, holdout, taken)
+    sizes = arm_sizes(policy, holdout_labels)
+    for_evaluation, for_random, for_strategy = rng.spawn(3)
+    evaluation = _uniform("evaluation", holdout, sizes.evaluation, for_evaluation)
+    random = _uniform("random", np.sort(pool.frame_ids), sizes.random, for_random)
+    wanted = policy.size - len(evaluation.frame_ids) - sizes.random
+    chosen, admitted = _strategy_arm(
+        pool, candidates, taken, random.frame_ids, strategy, rule, wanted, for_strategy
+    )
+    return BatchPlan(
+        selections=_interleaved([evaluation, random, chosen]),
+        sizes=sizes,
+        left_out=admitted.left_out,
+        notes=_notes(sizes, evaluation, random, chosen, wanted, admitted),
+    )
+
+
+def _check_disjoint(pool: Pool, holdout: Ints, taken: Frames) -> None:
+    held = np.isin(pool.frame_ids >> FRAME_BITS, np.unique(holdout >> FRAME_BITS))
+    if held.any():
+        raise PoolError(
+            f"frame {pool.frame_ids[held][0]} is in the training pool and its video in the hold-out"
+        )
+    for name, frames in (("training pool", pool.frame_ids), ("evaluation candidates", holdout)):
+        doubled = np.intersect1d(frames, taken.frame_ids)
+        if doubled.size:
+            raise PoolError(f"frame {doubled[0]} is labelled or queued and still in the {name}; leave it out")
+
+
+def _uniform(name: str, frame_ids: Ints, size: int, rng: np.random.Generator) -> _Arm:
+    """size frames, each with the same chance; frame_ids ascending, so that storage order does not matter."""
+    size = min(size, len(frame_ids))
+    drawn = rng.choice(frame_ids, size, replace=False) if size else np.empty(0, dtype=np.int64)
+    reason = f"{name} arm: drawn uniformly from {len(frame_ids)} frames"
+    return _Arm(name, drawn, np.zeros(size), size / len(frame_ids) if size else None, [reason] * size)
+
+
+def _strategy_arm(
+    pool: Pool,
+    candidates: Frames,
+    taken: Frames,
+    drawn: Ints,
+    name: str,
+    rule: RedundancyRule,
+    budget: int,
+    rng: np.random.Generator,
+) -> tuple[_Arm, Admitted]:
+    """The strategy's choice among the candidates that the random arm left, with the rule's reasons."""
+    is_drawn = np.isin(pool.frame_ids, drawn)
+    left, random = np.flatnonzero(~is_drawn), candidates.take(np.flatnonzero(is_drawn))
+    open_pool, open_frames = (pool.take(left), candidates.take(left)) if len(drawn) else (pool, candidates)
+    picks = strategy_named(name)(open_pool, budget, rng, spare=len(open_pool) if budget else 0)
+    admitted = admit(
+        picks.positions,
+        open_frames,
+        taken.joined(random) if len(random) else taken,
+        rule,
+        budget,
+        in_batch=random.video_no,
+    )
+    pick_of = np.empty(len(open_pool), dtype=np.intp)
+    pick_of[picks.positions] = np.arange(len(picks.positions))
+    order = pick_of[admitted.positions]
+    reasons = [
+        f"{picks.reasons[at]}; {why}" for at, why in zip(order.tolist(), admitted.reasons, strict=True)
+    ]
+    frame_ids = open_pool.frame_ids[admitted.positions]
+    return _Arm("strategy", frame_ids, picks.scores[order], None, reasons), admitted
+
+
+def _interleaved(arms: list[_Arm]) -> pa.Table:
+    """One table, ranks from 1, each arm spread evenly over them and in its own order."""
+    place = np.concatenate(
+        [(np.arange(len(arm.frame_ids)) + 0.5) / max(1, len(arm.frame_ids)) for arm in arms]
+    )
+    order = np.argsort(place, kind="stable")
+    table = pa.table(
+        {
+            "rank": np.empty(len(order), dtype=np.int32),
+            "frame_id": np.concatenate([arm.frame_ids for arm in arms]),
+            "score": np.concatenate([arm.scores for arm in arms]),
+            "arm": [arm.name for arm in arms for _ in arm.reasons],
+            "propensity": [arm.propensity for arm in arms for _ in arm.reasons],
+            "reason": [reason for arm in arms for reason in arm.reasons],
+        },
+        schema=SELECTION_SCHEMA,
+    ).take(order)
+    return table.set_column(0, SELECTION_SCHEMA.field("rank"), pa.array(range(1, len(order) + 1), pa.int32()))
+
+
+def _notes(
+    sizes: ArmSizes, evaluation: _Arm, random: _Arm, chosen: _Arm, wanted: int, admitted: Admitted
+) -> tuple[str, ...]:
+    notes = []
+    for arm, asked in ((evaluation, sizes.evaluation), (random, sizes.random), (chosen, wanted)):
+        if len(arm.frame_ids) < asked:
+            notes.append(f"{arm.name} arm: {len(arm.frame_ids)} of {asked} frames, no further candidates")
+    notes += [f"{count} candidates left out: {why}" for why, count in sorted(admitted.left_out.items())]
+    return tuple(notes)

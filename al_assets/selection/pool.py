@@ -1,0 +1,120 @@
+"""What a strategy chooses from and what it answers: the pool of candidate frames, and picks.
+
+Not here: any strategy, and any rule about which frames may be candidates (the caller leaves out labelled,
+cannot-tell, queued and hold-out frames; batch_plan.py refuses a pool that still holds one).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from al_assets.keys import Task
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.int64]
+
+
+class PoolError(ValueError):
+    """The pool's arrays do not fit together or hold values that no strategy could rank."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Candidate frames of the training split, and what is labelled already.
+
+    frame_ids: (n,) int64, distinct. embeddings: (n, d) finite. probabilities: (n, k) in [0, 1], rows summing
+    to 1 for single_label; None while there is no model. labelled_embeddings: (m, d); labelled_targets: (m, k)
+    int8, 1 present, 0 absent, -1 not judged (its k may differ from the model's: classes come and go).
+    Raises PoolError, naming the first frame at fault.
+    """
+
+    frame_ids: Ints
+    embeddings: Floats
+    probabilities: Floats | None
+    task: Task
+    labelled_embeddings: Floats
+    labelled_targets: npt.NDArray[np.int8]
+
+    def __post_init__(self) -> None:
+        """Refuse what would otherwise come out as an arbitrary batch: NaN sorts first or last, silently."""
+        if self.frame_ids.ndim != 1 or not np.issubdtype(self.frame_ids.dtype, np.integer):
+            raise PoolError(
+                f"frame_ids must be (n,) integers, got {self.frame_ids.shape} {self.frame_ids.dtype}"
+            )
+        repeated = self.frame_ids.size - np.unique(self.frame_ids).size
+        if repeated:
+            raise PoolError(f"frame_ids repeat {repeated} frames; give each candidate once")
+        self._check_matrix("embeddings", self.embeddings, len(self))
+        if self.labelled_embeddings.shape != (len(self.labelled_targets), self.embeddings.shape[1]):
+            raise PoolError(
+                f"labelled_embeddings are {self.labelled_embeddings.shape}, expected"
+                f" {(len(self.labelled_targets), self.embeddings.shape[1])}; use one embedder for both"
+            )
+        _check_finite("labelled_embeddings", self.labelled_embeddings, None)
+        if self.probabilities is not None:
+            self._check_probabilities(self.probabilities)
+
+    def __len__(self) -> int:
+        """Number of candidates."""
+        return len(self.frame_ids)
+
+    def take(self, positions: npt.NDArray[np.intp]) -> Pool:
+        """The pool of the candidates at these positions, in their order."""
+        return Pool(
+            frame_ids=self.frame_ids[positions],
+            embeddings=self.embeddings[positions],
+            probabilities=None if self.probabilities is None else self.probabilities[positions],
+            task=self.task,
+            labelled_embeddings=self.labelled_embeddings,
+            labelled_targets=self.labelled_targets,
+        )
+
+    def _check_matrix(self, name: str, matrix: Floats, rows: int) -> None:
+        if matrix.ndim != 2 or len(matrix) != rows:
+            raise PoolError(f"{name} must have a row for each of {rows} frames, got {matrix.shape}")
+        _check_finite(name, matrix, self.frame_ids)
+
+    def _check_probabilities(self, probabilities: Floats) -> None:
+        self._check_matrix("probabilities", probabilities, len(self))
+        if not probabilities.shape[1]:
+            raise PoolError("probabilities have no class; pass None while there is no model")
+        tolerance = 1e-3
+        wrong = ((probabilities < -tolerance) | (probabilities > 1 + tolerance)).any(axis=1)
+        if self.task == "single_label":
+            wrong |= np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1) > 10 * tolerance
+        if wrong.any():
+            frame = self.frame_ids[np.argmax(wrong)]
+            raise PoolError(f"probabilities of frame {frame} are no {self.task} probabilities")
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Positions in the pool in the order of preference, the strategy's score of each, and why it was picked."""
+
+    positions: npt.NDArray[np.intp]
+    scores: npt.NDArray[np.float64]
+    reasons: list[str]
+
+
+def unit_vectors(vectors: Floats) -> npt.NDArray[np.float32]:
+    """Rows at length 1, as float32 (n, d); zero rows stay zero. Scaled first: rows may be subnormal."""
+    if vectors.dtype == np.float16:
+        vectors = vectors.astype(np.float32)
+    scale = np.abs(vectors).max(axis=1, initial=0, keepdims=True)
+    scaled = (vectors / np.where(scale == 0, 1, scale)).astype(np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
+    return np.asarray(scaled / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+
+
+def _check_finite(name: str, matrix: Floats, frame_ids: Ints | None) -> None:
+    """A sum is finite only where every summand is, and needs no mask as large as the matrix."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        wrong = ~np.isfinite(matrix.sum(axis=1, dtype=np.float64))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        where = f"row {row}" if frame_ids is None else f"frame {frame_ids[row]}"
+        raise PoolError(f"{name} of {where} hold NaN or infinity; {int(wrong.sum())} rows do, compute them again")

@@ -1,0 +1,18 @@
+"""Random: a uniform draw, the baseline that every other strategy has to beat.
+
+Not here: propensities (batch_plan.py knows the arm's size).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from al_assets.selection.pool import Picks, Pool
+from al_assets.selection.strategies.ranking import seeded_order, wanted
+
+
+def select(pool: Pool, budget: int, rng: np.random.Generator, *, spare: int = 0) -> Picks:
+    """Picks drawn uniformly without replacement; every score is 0."""
+    count = wanted(pool, budget, spare)
+    order = np.argsort(seeded_order(pool.frame_ids, rng))[:count]
+    return Picks(order, np.zeros(count), ["drawn at random"] * count)

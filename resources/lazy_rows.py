@@ -1,0 +1,68 @@
+"""Rows that are read when they are asked for: a table, columns and key ranges, as batches. No writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from resources import restrictions
+from resources.arrow_types import table_schema
+from resources.database import BATCH_ROWS, Database
+from resources.slices import KeyRange, Restriction
+from resources.slice_writer import table_named
+
+
+@dataclass(frozen=True)
+class LazyRows:
+    """A selection of a table's rows in the order of its primary key. Holds no connection, so it pickles."""
+
+    database: Database
+    table: str
+    columns: tuple[str, ...] = ()
+    where: Mapping[str, Restriction] = field(default_factory=dict)
+
+    def select(self, *columns: str) -> LazyRows:
+        """The same rows with these columns only."""
+        return replace(self, columns=columns)
+
+    def between(self, column: str, first: int, last: int) -> LazyRows:
+        """The rows whose key lies in [first, last]."""
+        return replace(self, where={**self.where, column: KeyRange(first, last)})
+
+    def iter_batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """Batches of at most `batch_rows` rows; memory is bounded by one batch."""
+        for statement in self._statements():
+            yield from self.database.stream(statement, batch_rows)
+
+    def to_table(self) -> pa.Table:
+        """All rows as an Arrow table."""
+        return pa.Table.from_batches(list(self.iter_batches()), schema=self.schema)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """All rows as a frame."""
+        return self.to_table().to_pandas()
+
+    def count(self) -> int:
+        """Number of rows, counted by the database."""
+        table = table_named(self.table)
+        total = 0
+        with self.database.read() as connection:
+            for condition in restrictions.conditions(table, self.where):
+                total += connection.execute(sa.select(sa.func.count()).select_from(table).where(*condition)).scalar_one()
+        return total
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema of the selected columns."""
+        whole = table_schema(table_named(self.table))
+        return pa.schema([whole.field(name) for name in self.columns or whole.names])
+
+    def _statements(self) -> Iterator[sa.Select[tuple[object, ...]]]:
+        table = table_named(self.table)
+        selected = [table.c[name] for name in self.columns] or list(table.columns)
+        for condition in restrictions.conditions(table, self.where):
+            yield sa.select(*selected).where(*condition).order_by(*table.primary_key)

@@ -1,0 +1,161 @@
+"""Files as a Dagster resource: videos, exports, stills, checkpoints and reports, in a folder or in Azure Blob.
+
+One interface over `local_storage.py` and `azure_storage.py`. What the files mean is not known here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+import dagster as dg
+from dagster_azure.blob import (
+    AzureBlobStorageAnonymousCredential,
+    AzureBlobStorageDefaultCredential,
+    AzureBlobStorageKeyCredential,
+    AzureBlobStorageResource,
+    AzureBlobStorageSASTokenCredential,
+)
+from pydantic import Field
+
+from resources.errors import StorageError
+from resources.local_storage import LocalFolder
+from resources.stored_files import Files, StoredFile, clean, is_shown
+
+WHOLE_BYTES = 1 << 20
+SAMPLE_BYTES = 256 << 10
+CHUNK_BYTES = 1 << 20
+
+_containers: dict[str, Files] = {}
+_containers_lock = threading.Lock()
+
+
+class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where the files are."""
+
+    url: str = Field(description="a folder (path or file:// URL), or az://container")
+    account_url: str = Field(default="", description="https://ACCOUNT.blob.core.windows.net; az:// only")
+    credential: (
+        AzureBlobStorageKeyCredential
+        | AzureBlobStorageSASTokenCredential
+        | AzureBlobStorageDefaultCredential
+        | AzureBlobStorageAnonymousCredential
+    ) = Field(
+        default=AzureBlobStorageDefaultCredential(),
+        discriminator="credential_type",
+        description="how to sign in to the storage account, as in dagster-azure; az:// only",
+    )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the files lie in a folder of this machine."""
+        return not self.url.startswith("az://")
+
+    def list(self, prefix: str = "") -> list[StoredFile]:
+        """Files whose path begins with the prefix, sorted by path; hidden and unfinished ones are left out.
+
+        A prefix with nothing below it is an empty list; a listing that failed, or a root that is not there,
+        raises StorageError and must never be taken for an empty one.
+        """
+        if prefix:
+            clean(prefix.removesuffix("/"))
+        return sorted((f for f in self._files.walk(prefix) if is_shown(f.path)), key=lambda file: file.path)
+
+    def open(self, path: str) -> BinaryIO:
+        """The file, seekable; the caller closes it. FileMissingError where there is none."""
+        return self._files.open(clean(path))
+
+    def read(self, path: str) -> bytes:
+        """The whole content."""
+        with self.open(path) as stream:
+            return stream.read()
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write the file whole or not at all, over an older one."""
+        self._files.write(clean(path), data)
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return self._files.exists(clean(path))
+
+    def delete(self, path: str) -> None:
+        """Remove the file; nothing happens where there is none."""
+        self._files.delete(clean(path))
+
+    def source(self, path: str) -> str | BinaryIO:
+        """What a decoder opens: the path of a local file, else a seekable stream."""
+        files = self._files
+        if isinstance(files, LocalFolder):
+            return str(files.root / clean(path))
+        return self.open(path)
+
+    def uri(self, path: str) -> str:
+        """A link for people."""
+        return self._files.uri(clean(path))
+
+    def sha256(self, path: str) -> str:
+        """Hash of the content, 64 hexadecimal characters."""
+        digest = hashlib.sha256()
+        with self.open(path) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def fingerprint(self, path: str) -> str:
+        """Identity of a large file without reading all of it, 64 hexadecimal characters.
+
+        SHA-256 over the size and the whole content up to 1 MiB; above that over the size and the first, middle
+        and last 256 KiB.
+        """
+        with self.open(path) as stream:
+            size = stream.seek(0, 2)
+            digest = hashlib.sha256(f"{size}\0".encode())
+            if size <= WHOLE_BYTES:
+                stream.seek(0)
+                digest.update(stream.read())
+                return digest.hexdigest()
+            for offset in (0, (size - SAMPLE_BYTES) // 2, size - SAMPLE_BYTES):
+                stream.seek(offset)
+                digest.update(stream.read(SAMPLE_BYTES))
+        return digest.hexdigest()
+
+    @property
+    def _files(self) -> Files:
+        if self.is_local:
+            return LocalFolder(_folder(self.url))
+        return self._container()
+
+    def _container(self) -> Files:
+        container = self.url.removeprefix("az://").strip("/")
+        if not container or "/" in container:
+            raise StorageError(f"{self.url} is not az://CONTAINER; correct AL_STORAGE_URL")
+        if not self.account_url:
+            raise StorageError(f"{self.url} needs the address of the storage account; set account_url")
+        with _containers_lock:
+            key = f"{self.account_url} {container} {self.credential!r}"
+            if key not in _containers:
+                _containers[key] = self._connect(container)
+            return _containers[key]
+
+    def _connect(self, container: str) -> Files:
+        from azure.storage.blob import BlobServiceClient
+
+        from resources.azure_storage import BlobContainer
+
+        account = AzureBlobStorageResource(account_url=self.account_url, credential=self.credential)
+        service = BlobServiceClient(self.account_url, credential=account._raw_credential())
+        return BlobContainer(service, container)
+
+
+def _folder(url: str) -> Path:
+    if url.startswith("file://"):
+        return Path(unquote(urlsplit(url).path))
+    if "://" in url:
+        raise StorageError(f"storage of the kind {url.split('://')[0]}:// is not known; use a folder or az://CONTAINER")
+    return Path(url).expanduser()
+
+
+__all__ = ["StorageError", "Storage", "StoredFile"]

@@ -1,0 +1,97 @@
+"""Looks at `label_exports/`: registers versions that stand still, and asks for one `learn` run. No parsing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import dagster as dg
+
+from al_assets import jobs
+from al_assets.automation import LoopState, decide_learn
+from al_assets.frames.registration import LOOKS_BEFORE_READING
+from al_assets.settings import Settings
+from resources.archive import Archive
+from resources.queries.labels import UNCLAIMED
+from resources.storage import StoredFile
+from sensors.runs import failed_work, in_flight, request
+
+AREA = "label_exports"
+
+
+def settle(
+    files: Sequence[StoredFile], known: set[tuple[str, str]], previous: dict[str, tuple[str, int]], limit: int
+) -> tuple[list[StoredFile], dict[str, tuple[str, int, int]]]:
+    """Files to register now, and the looks to remember: path -> (etag, size in bytes, looks).
+
+    A version is taken once two looks have seen the same etag; one that the ledger knows is left alone.
+    """
+    settled: list[StoredFile] = []
+    looks: dict[str, tuple[str, int, int]] = {}
+    for file in files:
+        if (file.path, file.etag) in known:
+            continue
+        etag, count = previous.get(file.path, ("", 0))
+        count = count + 1 if etag == file.etag else 1
+        if count >= LOOKS_BEFORE_READING and len(settled) < limit:
+            settled.append(file)
+        else:
+            looks[file.path] = (file.etag, file.size_bytes, count)
+    return settled, looks
+
+
+def register_exports(archive: Archive, settings: Settings, now: datetime) -> tuple[list[int], int]:
+    """Bring the ledger in line with storage; returns new export_ids and the number of files that must wait."""
+    files = archive.storage.list(AREA)
+    known = {(export.uri, export.etag) for export in archive.labels.exports()}
+    settled, looks = settle(files, known, archive.videos.looks(AREA), settings.sensors.exports_per_tick)
+    versions = [
+        {
+            "uri": file.path,
+            "etag": file.etag,
+            "size_bytes": file.size_bytes,
+            "sha256": archive.storage.sha256(file.path),
+        }
+        for file in settled
+    ]
+    new = archive.labels.register(versions, now)
+    archive.videos.record_looks(AREA, looks, now)
+    return new, len(looks)
+
+
+def make_label_exports(settings: Settings) -> dg.SensorDefinition:
+    """The sensor, with the owner's interval and caps."""
+
+    @dg.sensor(
+        name="label_exports",
+        job=jobs.learn,
+        minimum_interval_seconds=settings.sensors.interval_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="New label exports; then one learn run that imports them all.",
+    )
+    def label_exports(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult:
+        new, waiting = register_exports(archive, settings, archive.now())
+        unclaimed = archive.labels.exports(*UNCLAIMED)
+        work = ",".join(str(export.export_id) for export in unclaimed)[:200]
+        decision = decide_learn(
+            LoopState(
+                unclaimed_exports=len(unclaimed),
+                learning=len(in_flight(context.instance, jobs.LEARN, jobs.SCORE)),
+                failed_before=bool(work) and failed_work(context.instance, jobs.LEARN, work),
+            )
+        )
+        message = decision.reason + (f"; {waiting} files must stand still for one more look" if waiting else "")
+        context.log.info(message)
+        return dg.SensorResult(
+            run_requests=[request(jobs.LEARN, decision.reason, work)] if decision.go else [],
+            asset_events=[_event(new)] if new else [],
+            skip_reason=None if decision.go else message,
+        )
+
+    return label_exports
+
+
+def _event(export_ids: list[int]) -> dg.AssetMaterialization:
+    """New exports, put in the lineage graph without a run."""
+    ids = ", ".join(map(str, export_ids[:20]))
+    return dg.AssetMaterialization("label_exports", metadata={"new_exports": len(export_ids), "export_ids": ids})

@@ -1,0 +1,75 @@
+-- archive_overview: what became of every video.
+-- Grain: one row per video, those that could not be read, were replaced, retired or are copies included.
+-- Columns:
+--   video_id         video
+--   path             path under videos/ in storage
+--   kind             video, or images for a folder of stills
+--   site             site of the camera, null if not known
+--   camera           camera, null if not known
+--   recorded_at      when the recording began, UTC, null if not known
+--   duration_ms      duration, milliseconds, null if not known
+--   split            train, validation or test
+--   status           registered, indexed, partial, failed, superseded, copy or retired
+--   error            why it could not be read whole, in plain words
+--   frames           sampled frames
+--   duplicates       how many of them repeat an earlier one
+--   scored_frames    how many of them the serving model has scored
+--   labelled_frames  how many of them people have judged
+--   waiting_frames   how many of them are in a batch and have no annotation yet
+-- Example: videos that need a look
+--   SELECT path, status, error FROM archive_overview WHERE status IN ('failed', 'partial')
+CREATE VIEW archive_overview AS
+WITH sampled AS (
+    SELECT
+        video_id,
+        COUNT(*) AS frames,
+        SUM(CASE WHEN duplicate_of IS NULL THEN 0 ELSE 1 END) AS duplicates
+    FROM frames
+    GROUP BY video_id
+),
+scored AS (
+    SELECT f.video_id, COUNT(*) AS frames
+    FROM serving s
+    JOIN frame_scores fs ON fs.checkpoint_id = s.checkpoint_id
+    JOIN frames f ON f.frame_id = fs.frame_id
+    GROUP BY f.video_id
+),
+labelled AS (
+    SELECT f.video_id, COUNT(DISTINCT h.frame_id) AS frames
+    FROM human_labels h
+    JOIN frames f ON f.frame_id = h.frame_id
+    GROUP BY f.video_id
+),
+waiting AS (
+    SELECT f.video_id, COUNT(DISTINCT s.frame_id) AS frames
+    FROM selections s
+    JOIN frames f ON f.frame_id = s.frame_id
+    WHERE NOT EXISTS (
+        SELECT 1
+        FROM annotations a
+        JOIN label_exports e ON e.export_id = a.export_id
+        WHERE a.frame_id = s.frame_id AND e.status = 'imported'
+    )
+    GROUP BY f.video_id
+)
+SELECT
+    v.video_id,
+    v.path,
+    v.kind,
+    v.site,
+    v.camera,
+    v.recorded_at,
+    v.duration_ms,
+    v.split,
+    v.status,
+    v.error,
+    COALESCE(sampled.frames, 0) AS frames,
+    COALESCE(sampled.duplicates, 0) AS duplicates,
+    COALESCE(scored.frames, 0) AS scored_frames,
+    COALESCE(labelled.frames, 0) AS labelled_frames,
+    COALESCE(waiting.frames, 0) AS waiting_frames
+FROM videos v
+LEFT JOIN sampled ON sampled.video_id = v.video_id
+LEFT JOIN scored ON scored.video_id = v.video_id
+LEFT JOIN labelled ON labelled.video_id = v.video_id
+LEFT JOIN waiting ON waiting.video_id = v.video_id

@@ -1,0 +1,117 @@
+"""Fixtures that every room's tests may use: databases and storage, each on all the servers that can be had."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import sqlalchemy as sa
+from azure.storage.blob import BlobServiceClient
+from dagster_azure.blob import AzureBlobStorageKeyCredential
+from resources import tables
+from resources.database import Database
+from resources.storage import Storage
+from support import servers
+
+Server = TypeVar("Server")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[servers.PostgreSQL]:
+    """A PostgreSQL cluster for the session, with a template database that holds the tables."""
+    with _server(servers.postgresql()) as server:
+        _create_database(server, "al_template", template=None)
+        engine = sa.create_engine(server.url("al_template"), poolclass=sa.NullPool)
+        tables.metadata.create_all(engine)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[servers.Azurite]:
+    """Azure Blob storage, as Azurite plays it, for the session."""
+    with _server(servers.azurite()) as server:
+        yield server
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    """An empty SQLite database with all tables."""
+    database = Database(url=f"sqlite:///{tmp_path / 'al.db'}")
+    tables.metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def postgresql_database(postgresql: servers.PostgreSQL) -> Iterator[Database]:
+    """An empty PostgreSQL database with all tables."""
+    name = f"al_{uuid.uuid4().hex}"
+    _create_database(postgresql, name, template="al_template")
+    database = Database(url=postgresql.url(name))
+    yield database
+    database.close()
+    _administer(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """An empty database with all tables, once per dialect."""
+    found: Database = request.getfixturevalue(f"{request.param}_database")
+    return found
+
+
+@pytest.fixture
+def local_storage(tmp_path: Path) -> Storage:
+    """An empty folder as storage."""
+    root = tmp_path / "storage"
+    root.mkdir()
+    return Storage(url=str(root))
+
+
+@pytest.fixture
+def azurite_storage(azurite: servers.Azurite) -> Iterator[Storage]:
+    """An empty container as storage."""
+    name = uuid.uuid4().hex
+    with BlobServiceClient(azurite.account_url, credential=azurite.key) as service:
+        service.create_container(name)
+        yield Storage(
+            url=f"az://{name}",
+            account_url=azurite.account_url,
+            credential=AzureBlobStorageKeyCredential(key=azurite.key),
+        )
+        service.delete_container(name)
+
+
+@pytest.fixture(params=["local", "azurite"])
+def storage(request: pytest.FixtureRequest) -> Storage:
+    """Empty storage, once per kind."""
+    found: Storage = request.getfixturevalue(f"{request.param}_storage")
+    return found
+
+
+@contextmanager
+def _server(starting: AbstractContextManager[Server]) -> Iterator[Server]:
+    """The running server; skip where it is not installed, unless AL_TEST_REQUIRE_SERVERS says that it must be."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(starting)
+        except servers.ServerMissingError as missing:
+            if os.environ.get("AL_TEST_REQUIRE_SERVERS") == "1":
+                pytest.fail(f"{missing}; AL_TEST_REQUIRE_SERVERS=1 makes this a failure")
+            pytest.skip(str(missing))
+        yield server
+
+
+def _create_database(server: servers.PostgreSQL, name: str, *, template: str | None) -> None:
+    _administer(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+
+
+def _administer(server: servers.PostgreSQL, statement: str) -> None:
+    engine = sa.create_engine(server.url("postgres"), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
