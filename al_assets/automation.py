@@ -5,11 +5,15 @@ Sensors read the state and turn a decision into a run request or a skip reason; 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import dagster as dg
+
+# Backfill policies are in beta; said here once instead of at every asset.
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For steps that talk to storage or a database server over a network."""

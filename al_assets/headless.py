@@ -10,6 +10,7 @@ import dagster as dg
 
 from al_assets import jobs
 from al_assets.definitions import build_defs
+from al_assets.embeddings.assets import configured_embedder
 from al_assets.home import open_instance, prepare
 from al_assets.partitions import VIDEOS
 from al_assets.settings import Settings, load_settings
@@ -42,6 +43,20 @@ class Headless:
         definitions = build_defs(environment, settings)
         archive = definitions.resources["archive"]  # type: ignore[index]
         return cls(environment, settings, definitions, open_instance(environment), archive)
+
+    def __enter__(self) -> Headless:
+        """Use as a context, so that the instance is closed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close Dagster's instance."""
+        self.instance.dispose()
+
+    def lacking(self) -> list[str]:
+        """Videos that lack frames or vectors, oldest first."""
+        lacking = self.archive.videos.lacking_frames(self.settings.frames.frames_per_second)
+        lacking += self.archive.videos.lacking("embeddings", configured_embedder(self.settings.embeddings))
+        return list(dict.fromkeys(lacking))
 
     def run(self, job: str, *, tags: Mapping[str, str] | None = None, config: Any = None) -> dg.ExecuteInProcessResult:
         """Run a job to its end. Raises RunFailedError with the first failed step and its cause."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
 
 from resources import migrations
 from resources.database import Database
-from resources.environments import Environment
+from resources.environments import Environment, process_environment
 
 FOLDERS = ("videos", "label_exports", "stills", "labelling_tasks", "checkpoints", "reports")
 
@@ -60,3 +63,27 @@ def workspace_file(environment: Environment) -> Path:
 def open_instance(environment: Environment) -> dg.DagsterInstance:
     """Dagster's instance of this home, for runs outside the web server."""
     return dg.DagsterInstance.from_config(str(environment.dagster_home))
+
+
+def run_dagster(environment: Environment, host: str, port: int) -> int:
+    """Run the web server and the daemon until they are stopped; returns the exit status.
+
+    A child of a shell script starts with INT and TERM ignored and hands that on; both are restored here, so
+    that stopping `al dev` stops Dagster.
+    """
+    prepare(environment)
+    command = [
+        *(sys.executable, "-m", "dagster", "dev"),
+        *("-w", str(workspace_file(environment)), "-h", host, "-p", str(port)),
+    ]
+    variables = process_environment(
+        AL_HOME=str(environment.home),
+        DAGSTER_HOME=str(environment.dagster_home),
+        OMP_WAIT_POLICY="passive",
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    process = subprocess.Popen(command, env=variables, cwd=Path.cwd())
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    return process.wait()

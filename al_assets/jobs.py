@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dagster as dg
 
-from al_assets.partitions import VIDEOS
 from al_assets.retirement import retire
 
 INGEST, LEARN, SCORE, SELECT, SIMULATE, RETIRE = (
@@ -36,7 +35,6 @@ LEARN_ASSETS = (
 ingest_videos = dg.define_asset_job(
     INGEST,
     dg.AssetSelection.assets("frames", "embeddings"),
-    partitions_def=VIDEOS,
     description="Videos to frames and vectors. One run tagged with a key range covers a batch of videos.",
 )
 learn = dg.define_asset_job(

@@ -1,7 +1,5 @@
 """Taking a video out of the archive: rows, stills, then the partition key, in that order. Nothing automatic."""
 
-from __future__ import annotations
-
 import dagster as dg
 from pydantic import Field
 
@@ -34,7 +32,7 @@ def retire(context: dg.OpExecutionContext, config: RetireConfig, archive: Archiv
     if not found:
         raise dg.Failure(f"no video {config.video_id!r} in the archive; see the videos table", allow_retries=False)
     rows = archive.videos.retire(config.video_id)
-    stills = archive.storage.list(f"stills/{config.video_id}")
+    stills = archive.storage.list(f"stills/{config.video_id}/")
     for still in stills:
         archive.storage.delete(still.path)
     context.instance.delete_dynamic_partition(name, config.video_id)

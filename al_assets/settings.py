@@ -126,7 +126,7 @@ class DriftSettings(Section):
     """What counts as the present, and what it is compared with."""
 
     window_videos: int = Field(20, ge=2, description="Latest videos that make a window for the Evidently report.")
-    reference_frames: int = Field(2_000, ge=50, description="Frames of the reference that a report reads at most.")
+    reference_frames: int = Field(1_000, ge=50, description="Frames of the reference that a report reads at most.")
     report: bool = Field(True, description="Write the Evidently report in `learn` and `score`.")
 
 

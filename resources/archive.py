@@ -1,7 +1,6 @@
 """The archive as one Dagster resource: its tables and its storage, by family. No query and no rule of its own."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: Dagster reads ResourceDependency from the annotation itself.
 from datetime import UTC, datetime
 
 import dagster as dg

@@ -28,7 +28,7 @@ class BlobContainer:
     def walk(self, prefix: str) -> Iterator[StoredFile]:
         """Every blob whose name begins with the prefix."""
         with _readable(f"container {self._name} cannot be listed"):
-            for blob in self._container.list_blobs(name_starts_with=prefix or None):
+            for blob in self._container.list_blobs(name_starts_with=prefix or None, include=["metadata"]):
                 # With a hierarchical namespace folders are listed too, as blobs of size 0 that say so.
                 if (blob.metadata or {}).get("hdi_isfolder") == "true" or blob.name.endswith("/"):
                     continue
@@ -119,6 +119,11 @@ class _BlobReader(io.RawIOBase):
         self._position = start + offset
         return self._position
 
+    def readall(self) -> bytes:
+        # Otherwise the rest of the file is asked for in steps of 8 kB, a request each.
+        rest = bytearray(max(0, self._size - self._position))
+        return bytes(rest[: self.readinto(rest)])
+
     def readinto(self, buffer: Any) -> int:
         length = min(len(buffer), self._size - self._position)
         if length <= 0:
@@ -140,4 +145,4 @@ def _readable(what: str) -> Iterator[None]:
 
 def _reason(error: AzureError) -> str:
     code = getattr(error, "error_code", None)
-    return str(code or error.message).splitlines()[0]
+    return str(getattr(code, "value", code) or error.message).splitlines()[0]

@@ -45,7 +45,9 @@ def _page() -> Iterator[str]:
     for view in views:
         yield from _view(view)
     yield "## Tables\n"
-    yield from _table(("table", "what it holds"), ((f"[{t.name}](#{t.name})", t.comment or "") for t in tables))
+    yield from _table(
+        ("table", "what it holds"), ((f"[{t.name}](#{t.name})", t.comment or "") for t in tables)
+    )
     for table in tables:
         yield from _columns(table)
 

@@ -1,13 +1,13 @@
 """The database as a Dagster resource: one engine per process and URL, transactions, retries, Arrow results.
 
-What a transaction writes belongs to `sql_io_manager.py` and `queries/`; what differs between databases to `bulk/`.
+What is written belongs to `slice_writer.py` and `queries/`; what differs between databases to `bulk/`.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -17,26 +17,35 @@ import sqlalchemy as sa
 import tenacity
 from pydantic import Field
 
-from resources import arrow_types, bulk
-from resources.errors import CommitInDoubtError, DatabaseError
+from resources import arrow_results, bulk
+from resources.arrow_types import expression_type
+from resources.errors import BusyDatabaseError, CommitInDoubtError, DatabaseError
 
 Result = TypeVar("Result")
 
 BATCH_ROWS = 10_000
+ATTEMPTS = 8
 
 _engines: dict[tuple[int, str], sa.Engine] = {}
 _engines_lock = threading.Lock()
 
 
 class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Where the tables are."""
+    """Where the tables are. Holds no connection, so it pickles and survives a fork."""
 
-    url: str = Field(description="SQLAlchemy URL, e.g. sqlite:////data/al.db or postgresql+psycopg://user@host/db")
+    url: str = Field(
+        repr=False,
+        description="SQLAlchemy URL, e.g. sqlite:////data/al.db or postgresql+psycopg://user@host/db",
+    )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Dagster's configuration classes do not pickle; readers of the database go into DataLoader workers.
+        return _restored, (self.url,)
 
     @property
     def engine(self) -> sa.Engine:
         """The engine of this process for this URL."""
-        # Entries of a parent process stay referenced: closing an inherited connection would hang up on the parent.
+        # A parent's engines stay referenced: to close an inherited connection would hang up on the parent.
         key = (os.getpid(), self.url)
         with _engines_lock:
             if key not in _engines:
@@ -49,7 +58,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self.engine.dialect.name
 
     def close(self) -> None:
-        """Close this process's pooled connections; the next use opens new ones."""
+        """Close this process's idle connections; the next use opens new ones."""
         with _engines_lock:
             engine = _engines.pop((os.getpid(), self.url), None)
         if engine is not None:
@@ -57,65 +66,127 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection for reading; all statements in it see one state of the database."""
-        with self.engine.connect() as connection, connection.begin():
+        """A connection that cannot write; all its statements see one state of the database."""
+        engine = self.engine
+        with (
+            self._readable(engine),
+            engine.connect().execution_options(**bulk.dialect(engine.name).read_options) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A connection in ONE transaction: committed at the end, rolled back on any error."""
-        with self.engine.connect().execution_options(al_write=True) as connection, connection.begin():
-            yield connection
+        engine = self.engine
+        committing = False
+        with (
+            self._readable(engine),
+            engine.connect().execution_options(**bulk.dialect(engine.name).write_options) as connection,
+        ):
+            try:
+                with connection.begin():
+                    yield connection
+                    committing = True
+            except sa.exc.DBAPIError as error:
+                if committing and error.connection_invalidated:
+                    raise CommitInDoubtError(
+                        f"the connection to {_shown(engine)} broke during a commit; look whether the rows stand"
+                    ) from None
+                raise
 
     def fetch(self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """The whole result of a query as an Arrow table."""
-        return pa.Table.from_batches(list(self._batches(statement, parameters, None)))
+        """The whole result as an Arrow table, its types from the selected columns or else from the values."""
+        with self.read() as connection:
+            result = connection.execute(statement, dict(parameters or {}))
+            names, types = list(result.keys()), _types(statement, len(result.keys()))
+            return arrow_results.read_table(self._rows(result), names, types)
 
-    def stream(
-        self,
-        statement: sa.Executable,
-        batch_rows: int = BATCH_ROWS,
-        parameters: Mapping[str, Any] | None = None,
+    def stream(self, statement: sa.Executable, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The result in batches of at most `batch_rows` rows, which is all that is in memory at a time.
+
+        One state of the database is read from the first batch to the last. Every selected column must have a
+        type: give textual SQL one by `.columns(...)`.
+        """
+        return self.stream_all([statement], batch_rows)
+
+    def stream_all(
+        self, statements: Iterable[sa.Executable], batch_rows: int = BATCH_ROWS
     ) -> Iterator[pa.RecordBatch]:
-        """The result in batches of at most `batch_rows` rows."""
-        return self._batches(statement, parameters, batch_rows)
+        """The results of several statements one after another, from one state of the database."""
+        dialect = bulk.dialect(self.dialect_name)
+        with self.read() as connection:
+            for statement in statements:
+                result = connection.execution_options(**dialect.stream_options).execute(statement)
+                names, types = list(result.keys()), _types(statement, len(result.keys()))
+                if untyped := [name for name, kind in zip(names, types, strict=True) if kind is None]:
+                    raise DatabaseError(
+                        f"columns {', '.join(untyped)} have no type; cast them or use .columns(...)"
+                    )
+                yield from arrow_results.read_batches(self._rows(result), names, types, batch_rows)
 
     def retry(self, attempt: Callable[[], Result], *, idempotent: bool = True) -> Result:
-        """Call `attempt`, again after transient faults, with back-off and jitter."""
+        """Call `attempt`, and again with back-off and jitter (half a minute in all) after transient faults.
+
+        A commit whose outcome is unknown is tried again only where a second one does no harm.
+        """
+        faults = (BusyDatabaseError, CommitInDoubtError) if idempotent else (BusyDatabaseError,)
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_transient),
+            retry=tenacity.retry_if_exception_type(faults),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
-            stop=tenacity.stop_after_attempt(6),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
             reraise=True,
         )(attempt)
 
-    def _batches(
-        self, statement: Any, parameters: Mapping[str, Any] | None, batch_rows: int | None
-    ) -> Iterator[pa.RecordBatch]:
-        with self.read() as connection:
-            result = connection.execution_options(yield_per=batch_rows or BATCH_ROWS).execute(
-                statement, dict(parameters or {})
-            )
-            names = list(result.keys())
-            selected = getattr(statement, "selected_columns", None)
-            types = [arrow_types.expression_type(c) for c in selected] if selected is not None else [None] * len(names)
-            if batch_rows is None:
-                yield arrow_types.to_batch(result.fetchall(), names, types)
-                return
-            for rows in result.partitions(batch_rows):
-                yield arrow_types.to_batch(rows, names, types)
+    def _rows(self, result: sa.CursorResult[Any]) -> arrow_results.FetchMany:
+        """The driver's own rows where that is safe: a streamed result has taken some into its buffer already."""
+        streamed = result.context.execution_options.get("stream_results", False)
+        if bulk.dialect(self.dialect_name).raw_rows and not streamed:
+            cursor: Any = result.cursor
+            return cursor.fetchmany  # type: ignore[no-any-return]
+        return result.fetchmany
+
+    @contextmanager
+    def _readable(self, engine: sa.Engine) -> Iterator[None]:
+        """Errors of the driver as one line without data; those that quote rows are not chained either."""
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            raise _translated(engine, error.orig or error, error.connection_invalidated) from None
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise _translated(engine, error, False) from None
+
+
+def _restored(url: str) -> Database:
+    return Database(url=url)
+
+
+def _translated(engine: sa.Engine, error: BaseException, disconnected: bool) -> DatabaseError:
+    dialect = bulk.dialect(engine.name)
+    kind = BusyDatabaseError if disconnected or dialect.is_transient(error) else DatabaseError
+    return kind(f"{dialect.explain(error)} ({_shown(engine)})")
+
+
+def _shown(engine: sa.Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)
 
 
 def _make_engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise DatabaseError("AL_DATABASE_URL is no SQLAlchemy URL, e.g. sqlite:////data/al.db") from None
     dialect = bulk.dialect(parsed.get_backend_name())
-    engine = sa.create_engine(parsed, **dialect.engine_options(parsed))
+    try:
+        engine = sa.create_engine(parsed, hide_parameters=True, **dialect.engine_options(parsed))
+    except (ImportError, sa.exc.NoSuchModuleError) as error:
+        raise DatabaseError(
+            f"the driver of {parsed.drivername} cannot be loaded ({error}); install it, e.g. al-assets[postgresql]"
+        ) from error
     dialect.prepare(engine)
     return engine
 
 
-def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, sa.exc.OperationalError) and not isinstance(error, CommitInDoubtError)
-
-
-__all__ = ["BATCH_ROWS", "Database", "DatabaseError"]
+def _types(statement: Any, width: int) -> list[pa.DataType | None]:
+    selected = getattr(statement, "selected_columns", None)
+    return [None] * width if selected is None else [expression_type(column) for column in selected]

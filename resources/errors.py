@@ -7,6 +7,10 @@ class DatabaseError(RuntimeError):
     """The database refused or could not be reached; the message never holds row data or a password."""
 
 
+class BusyDatabaseError(DatabaseError):
+    """The database was busy, restarting or out of reach; the same transaction may succeed a moment later."""
+
+
 class CommitInDoubtError(DatabaseError):
     """The connection broke while a transaction was being committed, so nobody knows whether it stands."""
 

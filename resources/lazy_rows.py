@@ -35,8 +35,7 @@ class LazyRows:
 
     def iter_batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """Batches of at most `batch_rows` rows; memory is bounded by one batch."""
-        for statement in self._statements():
-            yield from self.database.stream(statement, batch_rows)
+        return self.database.stream_all(self._statements(), batch_rows)
 
     def to_table(self) -> pa.Table:
         """All rows as an Arrow table."""
@@ -52,14 +51,16 @@ class LazyRows:
         total = 0
         with self.database.read() as connection:
             for condition in restrictions.conditions(table, self.where):
-                total += connection.execute(sa.select(sa.func.count()).select_from(table).where(*condition)).scalar_one()
+                total += connection.execute(
+                    sa.select(sa.func.count()).select_from(table).where(*condition)
+                ).scalar_one()
         return total
 
     @property
     def schema(self) -> pa.Schema:
         """Arrow schema of the selected columns."""
         whole = table_schema(table_named(self.table))
-        return pa.schema([whole.field(name) for name in self.columns or whole.names])
+        return pa.schema([(name, whole.field(name).type) for name in self.columns or whole.names])
 
     def _statements(self) -> Iterator[sa.Select[tuple[object, ...]]]:
         table = table_named(self.table)

@@ -23,7 +23,9 @@ class LocalFolder:
     def walk(self, prefix: str) -> Iterator[StoredFile]:
         """Every file whose path begins with the prefix."""
         if not self.root.is_dir():
-            raise StorageError(f"the storage folder {self.root} does not exist; create it or correct AL_STORAGE_URL")
+            raise StorageError(
+                f"the storage folder {self.root} does not exist; create it or correct AL_STORAGE_URL"
+            )
         folder = self.root / prefix.rpartition("/")[0]
         if folder.is_dir():
             yield from (f for f in self._below(folder, frozenset()) if f.path.startswith(prefix))
@@ -48,10 +50,12 @@ class LocalFolder:
                 stream.flush()
                 os.fsync(stream.fileno())
             neighbour.replace(target)
+            _sync(target.parent)
         except OSError as error:
             raise StorageError(f"{path} cannot be written to {self.root}: {error.strerror}") from error
         finally:
-            neighbour.unlink(missing_ok=True)
+            with suppress(OSError):
+                neighbour.unlink()
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file."""
@@ -99,3 +103,12 @@ class LocalFolder:
             etag=f"{status.st_mtime_ns:x}-{status.st_size:x}",
             modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
         )
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename last: a row in the database may name the file a moment later."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

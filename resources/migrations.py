@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -17,17 +18,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 
-from resources import views
+from resources import bulk, views
 from resources.errors import DatabaseError
 from resources.tables import metadata
 
-_ADVISORY_LOCK = 0x616C5F6D6967  # "al_mig": any number that no other program of the same database takes
-_LOCKS = {
-    "postgresql": f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})",
-    "mssql": "EXEC sp_getapplock @Resource = 'al_migrations', @LockMode = 'Exclusive', @LockOwner = 'Transaction'",
-}
 # Alembic keeps the running migration in module globals.
 _alembic = threading.Lock()
 
@@ -39,24 +35,25 @@ class MigrationError(DatabaseError):
 class Transactions(Protocol):
     """What migrations need of a `Database`."""
 
-    def read(self) -> AbstractContextManager[sa.Connection]: ...
-    def write(self) -> AbstractContextManager[sa.Connection]: ...
+    def read(self) -> AbstractContextManager[sa.Connection]:
+        """A connection for reading."""
+
+    def write(self) -> AbstractContextManager[sa.Connection]:
+        """A connection in one transaction, the only writer where the dialect knows but one."""
 
 
 def upgrade(database: Transactions) -> list[str]:
-    """Bring the schema to head, in one transaction, and the views to those of the files; returns what was done.
+    """Bring the schema to head, in one transaction, and the views to the files; returns what was done.
 
-    Nothing is written where nothing is to be done. Two processes may call it at once: `write` takes the
-    database's writer lock on SQLite (BEGIN IMMEDIATE), other dialects take a named lock, and whoever comes
-    second finds the work done. Raises MigrationError for a database that this version does not know.
+    Nothing is written where nothing is to be done. Two processes may call it at once: on SQLite `write` takes
+    the writer's lock (BEGIN IMMEDIATE), other dialects take a named one, and whoever comes second finds the
+    work done. Raises MigrationError for a database that this version does not know.
     """
     with database.read() as connection:
         if _is_current(connection):
             return []
     with database.write() as connection:
-        lock = _LOCKS.get(connection.dialect.name)
-        if lock:
-            connection.exec_driver_sql(lock)
+        bulk.dialect(connection.dialect.name).lock(connection, "migrations")
         if _is_current(connection):
             return []
         before = _known_revision(connection)
@@ -72,7 +69,7 @@ def upgrade(database: Transactions) -> list[str]:
 
 def head() -> str:
     """The newest revision that this version of the software has."""
-    return str(_scripts().get_current_head())
+    return str(scripts().get_current_head())
 
 
 def current(database: Transactions) -> str | None:
@@ -97,19 +94,28 @@ def differences(database: Transactions) -> list[str]:
 
 
 def compare(connection: sa.Connection) -> list[Any]:
-    """Alembic's comparison of the connected database with tables.py: tables, columns, types, nulls, indexes."""
-    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+    """Alembic's comparison of the database with tables.py: tables, columns, types, nulls, indexes."""
+    return list(
+        compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+    )
 
 
 def revise(database: Transactions, message: str, revision_id: str) -> str:
     """Write the revision that takes this database to tables.py; returns its file. For developers."""
     with database.write() as connection, _configured(connection) as config:
         config.set_section_option("post_write_hooks", "hooks", "ruff")
-        for key, value in {"type": "module", "module": "ruff", "options": "format REVISION_SCRIPT_FILENAME"}.items():
+        for key, value in {
+            "type": "module",
+            "module": "ruff",
+            "options": "format REVISION_SCRIPT_FILENAME",
+        }.items():
             config.set_section_option("post_write_hooks", f"ruff.{key}", value)
         script = command.revision(config, message, autogenerate=True, rev_id=revision_id)
-        assert script is not None and not isinstance(script, list)
-        return str(script.path)
+        assert isinstance(script, Script)
+    path = Path(script.path)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if "# ### " not in line), encoding="utf-8")
+    return str(path)
 
 
 def _config() -> Config:
@@ -119,7 +125,8 @@ def _config() -> Config:
     return config
 
 
-def _scripts() -> ScriptDirectory:
+def scripts() -> ScriptDirectory:
+    """The revisions of sql/migrations."""
     return ScriptDirectory.from_config(_config())
 
 
@@ -137,7 +144,7 @@ def _revision(connection: sa.Connection) -> str | None:
 
 def _known_revision(connection: sa.Connection) -> str | None:
     revision = _revision(connection)
-    known = {script.revision for script in _scripts().walk_revisions()}
+    known = {script.revision for script in scripts().walk_revisions()}
     if revision is not None and revision not in known:
         raise MigrationError(
             f"the database is at revision {revision}, which this version of the software does not know; "
@@ -192,7 +199,7 @@ def _main(message: str) -> str:
     from resources.database import Database
 
     database = Database(url="sqlite:///file:revise?mode=memory&cache=shared&uri=true")
-    number = len(list(_scripts().walk_revisions())) + 1
+    number = len(list(scripts().walk_revisions())) + 1
     if number > 1:
         upgrade(database)
     return revise(database, message, f"{number:04d}")

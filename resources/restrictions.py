@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from itertools import product
+from typing import Any
 
 import sqlalchemy as sa
 
 from resources.errors import SliceMismatchError
-from resources.slices import KeyList, KeyRange, Restriction
+from resources.slices import KeyList, KeyRange, KeyRanges, Restriction
 
-KEYS_PER_STATEMENT = 500
+# SQL Server takes 2,100 parameters, and SQLite nests at most 1,000 conditions.
+PER_STATEMENT = 200
+
+
+def check_owners(where: Mapping[str, Restriction], names: Collection[str]) -> None:
+    """Raise SliceMismatchError where `where` speaks of a table that the slice does not write."""
+    if strangers := sorted({name.rpartition(".")[0] for name in where if "." in name} - set(names)):
+        raise SliceMismatchError(
+            f"the slice is restricted by {', '.join(strangers)} but brings no rows of it"
+        )
 
 
 def of_table(where: Mapping[str, Restriction], table: sa.Table, *, strict: bool) -> dict[str, Restriction]:
@@ -31,24 +42,29 @@ def of_table(where: Mapping[str, Restriction], table: sa.Table, *, strict: bool)
                 f'name the tables one by one as "table.column", or leave {table.name} out of the slice'
             )
     if where and not found and strict:
-        raise SliceMismatchError(f"nothing in the slice restricts {table.name}; name one of its columns in `where`")
+        raise SliceMismatchError(
+            f"nothing in the slice restricts {table.name}; name one of its columns in `where`"
+        )
     return found
 
 
 def conditions(table: sa.Table, where: Mapping[str, Restriction]) -> Iterator[list[sa.ColumnElement[bool]]]:
     """Alternatives that together select the slice; each is a list of conditions to be joined by AND."""
-    plain = [_condition(table.c[c], v) for c, v in where.items() if not isinstance(v, KeyList)]
-    lists = [(table.c[c], v.keys) for c, v in where.items() if isinstance(v, KeyList)]
-    if not lists:
-        yield plain
-        return
-    (column, keys), *others = lists
-    rest = plain + [other.in_(values) for other, values in others]
-    for start in range(0, len(keys), KEYS_PER_STATEMENT):
-        yield [*rest, column.in_(keys[start : start + KEYS_PER_STATEMENT])]
+    for choice in product(*(_alternatives(table.c[column], value) for column, value in where.items())):
+        yield list(choice)
 
 
-def _condition(column: sa.Column[object], value: str | int | KeyRange) -> sa.ColumnElement[bool]:
+def _alternatives(column: sa.Column[Any], value: Restriction) -> list[sa.ColumnElement[bool]]:
     if isinstance(value, KeyRange):
-        return column.between(value.first, value.last)
-    return column == value
+        return [column.between(value.first, value.last)]
+    if isinstance(value, KeyRanges):
+        spans = [column.between(span.first, span.last) for span in value.ranges]
+        return [
+            sa.or_(*spans[start : start + PER_STATEMENT]) for start in range(0, len(spans), PER_STATEMENT)
+        ]
+    if isinstance(value, KeyList):
+        keys = value.keys
+        return [
+            column.in_(keys[start : start + PER_STATEMENT]) for start in range(0, len(keys), PER_STATEMENT)
+        ]
+    return [column == value]

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from resources.arrow_types import table_schema
 from resources.errors import SchemaMismatchError, SliceMismatchError
-from resources.slices import KeyList, KeyRange, Restriction, RowBlock
+from resources.slices import KeyList, KeyRange, KeyRanges, Restriction, RowBlock
 
 LARGEST_EXACT_FLOAT = 2**53
 
@@ -67,7 +67,9 @@ def conform(table: sa.Table, batch: pa.RecordBatch) -> pa.RecordBatch:
         try:
             columns.append(_fit(batch.column(field.name), field, table.columns[field.name]))
         except (_Misfit, pa.ArrowInvalid) as misfit:
-            reason = str(misfit) if isinstance(misfit, _Misfit) else f"has values that {field.type} cannot hold"
+            reason = (
+                str(misfit) if isinstance(misfit, _Misfit) else f"has values that {field.type} cannot hold"
+            )
             problems.append(f"{field.name} {reason}")
     if problems:
         raise SchemaMismatchError(f"{table.name}: {'; '.join(problems)}. Nothing was written")
@@ -78,13 +80,7 @@ def inside(table: sa.Table, batch: pa.RecordBatch, where: dict[str, Restriction]
     """Raise SliceMismatchError unless every row lies where the slice says; else a re-run would leave rows behind."""
     for name, wanted in where.items():
         column = batch.column(name)
-        if isinstance(wanted, KeyRange):
-            low, high = _scalar(wanted.first, column), _scalar(wanted.last, column)
-            fits = pc.and_(pc.greater_equal(column, low), pc.less_equal(column, high))
-        elif isinstance(wanted, KeyList):
-            fits = pc.is_in(column, value_set=pa.array(wanted.keys, column.type))
-        else:
-            fits = pc.equal(column, _scalar(wanted, column))
+        fits = _fits(column, wanted)
         outside = batch.num_rows - (pc.sum(fits).as_py() or 0)
         if outside:
             raise SliceMismatchError(
@@ -96,8 +92,17 @@ class _Misfit(Exception):
     """One column does not fit; the text continues the column's name."""
 
 
-def _scalar(value: str | int, column: pa.Array) -> pa.Scalar[Any]:
-    return pa.scalar(value, pa.int64() if pa.types.is_integer(column.type) else column.type)
+def _fits(column: pa.Array, wanted: Restriction) -> pa.Array:
+    if isinstance(wanted, KeyRange):
+        return pc.and_(pc.greater_equal(column, wanted.first), pc.less_equal(column, wanted.last))
+    if isinstance(wanted, KeyRanges):
+        fits = pa.repeat(pa.scalar(False), len(column))
+        for span in wanted.ranges:
+            fits = pc.or_(fits, _fits(column, span))
+        return fits
+    if isinstance(wanted, KeyList):
+        return pc.is_in(column, value_set=pa.array(wanted.keys, column.type))
+    return pc.equal(column, wanted)
 
 
 def _from_pandas(table: sa.Table, frame: pd.DataFrame) -> pa.RecordBatch:
@@ -175,10 +180,9 @@ def _finite(column: pa.Array, field: pa.Field) -> pa.Array:
 
 
 def _check_text(column: pa.Array, declared: sa.Column[Any]) -> None:
-    # SQLite would take longer text and PostgreSQL would not: refuse it alike everywhere.
+    # SQLite would take both and PostgreSQL neither: refuse them alike everywhere.
     limit = getattr(declared.type, "length", None)
     if limit and (pc.max(pc.utf8_length(column)).as_py() or 0) > limit:
         raise _Misfit(f"has text longer than {limit} characters")
-
-
-
+    if pc.any(pc.match_substring(column, "\0")).as_py():
+        raise _Misfit("has text with a NUL character")

@@ -5,10 +5,13 @@ Everything about Dagster lives in `sql_io_manager.py`; everything about a named 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
@@ -19,6 +22,7 @@ from resources.slices import Slice, Update
 from resources.spool import Spool
 
 WriteMode: TypeAlias = Literal["replace", "upsert", "append"]
+FIRST_ROWS = 5
 WRITE_MODES: tuple[str, ...] = get_args(WriteMode)
 
 
@@ -38,7 +42,9 @@ def table_named(name: str) -> sa.Table:
     try:
         return tables.metadata.tables[name]
     except KeyError:
-        raise SchemaMismatchError(f"there is no table {name!r} in resources/tables.py; declare it there first") from None
+        raise SchemaMismatchError(
+            f"there is no table {name!r} in resources/tables.py; declare it there first"
+        ) from None
 
 
 class SliceWriter:
@@ -64,32 +70,24 @@ class SliceWriter:
         """
         if mode not in WRITE_MODES:
             raise ValueError(f"write_mode {mode!r} is not one of {', '.join(WRITE_MODES)}")
+        restrictions.check_owners(slice.where, slice.rows)
         with Spool() as spool:
             for name, rows in slice.rows.items():
                 table = table_named(name)
                 spool.add(table, rows, restrictions.of_table(slice.where, table, strict=mode == "replace"))
-            hashes = {spooled.table.name: spooled.content_hash for spooled in spool.tables}
-            counts = {spooled.table.name: spooled.rows for spooled in spool.tables}
-            digest = next(iter(hashes.values())) if len(hashes) == 1 else content_hash.combined(hashes)
+            written = _summary(spool, slice.label)
             entry = {
                 "asset": asset,
                 "slice": slice.label,
-                "rows": sum(counts.values()),
-                "content_hash": digest,
+                "rows": written.rows,
+                "content_hash": written.content_hash,
                 "code_version": code_version,
                 "run_id": run_id,
                 "committed_at": _utc(now),
             }
-            # A broken commit of appended rows may stand: trying again could write them twice.
+            # A commit that broke may stand, and rows appended a second time would stand twice.
             self._database.retry(lambda: self._commit(spool, slice, mode, entry), idempotent=mode != "append")
-            first = next((b for s in spool.tables for b in s.batches() if b.num_rows), None)
-            return Written(
-                rows=sum(counts.values()),
-                content_hash=digest,
-                name=slice.label,
-                by_table=counts,
-                first_rows=first,
-            )
+            return written
 
     def _commit(self, spool: Spool, slice: Slice, mode: WriteMode, entry: dict[str, object]) -> None:
         dialect = bulk.dialect(self._database.dialect_name)
@@ -109,15 +107,41 @@ class SliceWriter:
             connection.execute(sa.insert(tables.materializations), entry)
 
 
+def _summary(spool: Spool, name: str) -> Written:
+    hashes = {spooled.table.name: spooled.content_hash for spooled in spool.tables}
+    counts = {spooled.table.name: spooled.rows for spooled in spool.tables}
+    first = next((batch for spooled in spool.tables for batch in spooled.batches()), None)
+    return Written(
+        rows=sum(counts.values()),
+        content_hash=next(iter(hashes.values())) if len(hashes) == 1 else content_hash.combined(hashes),
+        name=name,
+        by_table=counts,
+        # `take` copies: a slice would hold the whole block, or the spool's file, for the sake of five rows.
+        first_rows=None if first is None else first.take(pa.array(range(min(FIRST_ROWS, first.num_rows)))),
+    )
+
+
 def _apply(connection: sa.Connection, update: Update) -> None:
     table = table_named(update.table)
-    condition = [table.c[column] == value for column, value in update.key.items()]
-    changed = connection.execute(sa.update(table).where(*condition).values(dict(update.values))).rowcount
+    condition = [table.c[column] == _plain(value) for column, value in update.key.items()]
+    values = {column: _plain(value) for column, value in update.values.items()}
+    changed = connection.execute(sa.update(table).where(*condition).values(values)).rowcount
     if changed != 1:
         raise DatabaseError(
             f"an update of {update.table} by {', '.join(update.key)} touched {changed} rows in place of one; "
             "nothing was written"
         )
+
+
+def _plain(value: Any) -> Any:
+    """The value as drivers take it: no numpy scalar, no pandas missing value, no zone."""
+    if value is None or value is pd.NaT:
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return _utc(value) if isinstance(value, datetime) else value
 
 
 def _utc(moment: datetime) -> datetime:

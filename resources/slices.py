@@ -5,6 +5,7 @@ Values only. How a slice is spooled, checked and committed lives in `sql_io_mana
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -27,6 +28,9 @@ class KeyRange:
     last: int
 
     def __post_init__(self) -> None:
+        # numpy's integers are welcome, but drivers do not know them.
+        object.__setattr__(self, "first", operator.index(self.first))
+        object.__setattr__(self, "last", operator.index(self.last))
         if self.first > self.last:
             raise ValueError(f"a key range runs from low to high, got {self.first} to {self.last}")
 
@@ -37,8 +41,18 @@ class KeyList:
 
     keys: tuple[str | int, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", tuple(_plain(key) for key in self.keys))
 
-Restriction: TypeAlias = str | int | KeyRange | KeyList
+
+@dataclass(frozen=True)
+class KeyRanges:
+    """Any of several ranges: the frames of many videos."""
+
+    ranges: tuple[KeyRange, ...]
+
+
+Restriction: TypeAlias = str | int | KeyRange | KeyList | KeyRanges
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,13 @@ class Slice:
     updates: Sequence[Update] = ()
     name: str = ""
 
+    def __post_init__(self) -> None:
+        plain = {
+            column: value if isinstance(value, KeyRange | KeyList | KeyRanges) else _plain(value)
+            for column, value in self.where.items()
+        }
+        object.__setattr__(self, "where", plain)
+
     @property
     def label(self) -> str:
         """Name for `materializations.slice`: as given, or derived from `where`; at most 400 characters."""
@@ -74,5 +95,15 @@ def _spell(column: str, value: Restriction) -> str:
     if isinstance(value, KeyRange):
         return f"{column} {value.first}..{value.last}"
     if isinstance(value, KeyList):
-        return f"{column} in {len(value.keys)} keys from {value.keys[0]}" if value.keys else f"{column} in no key"
+        return (
+            f"{column} in {len(value.keys)} keys from {value.keys[0]}"
+            if value.keys
+            else f"{column} in no key"
+        )
+    if isinstance(value, KeyRanges):
+        return f"{column} in {len(value.ranges)} ranges"
     return f"{column} = {value}"
+
+
+def _plain(key: Any) -> str | int:
+    return key if isinstance(key, str) else operator.index(key)

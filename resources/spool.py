@@ -54,7 +54,11 @@ class SpooledTable:
             raise ValueError(f"batches of {self.table.name} change their columns on the way")
         # A producer may reuse its buffers, and a slice would keep its whole parent in memory: take a copy.
         self._pending.append(batch if keep else _copy(batch))
-        if keep or sum(b.num_rows for b in self._pending) >= BLOCK_ROWS or _bytes(self._pending) >= BLOCK_BYTES:
+        if (
+            keep
+            or sum(b.num_rows for b in self._pending) >= BLOCK_ROWS
+            or _bytes(self._pending) >= BLOCK_BYTES
+        ):
             self._flush(keep=keep)
 
     def close(self) -> None:
@@ -98,13 +102,14 @@ class Spool:
         self.tables: list[SpooledTable] = []
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="al-spool-")
+        self._temporary = tempfile.TemporaryDirectory(prefix="al-spool-")
+        self.folder = Path(self._temporary.name)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._folder.cleanup()
+        self._temporary.cleanup()
 
     def add(self, table: sa.Table, rows: Rows | None, where: dict[str, Restriction]) -> None:
         """Run the producer to its end, checking every block against the table and the slice."""
@@ -117,10 +122,10 @@ class Spool:
                 fitted = row_checks.conform(table, batch)
                 row_checks.inside(table, fitted, where)
                 if spooled is None:
-                    spooled = SpooledTable(table, fitted.schema, Path(self._folder.name))
+                    spooled = SpooledTable(table, fitted.schema, self.folder)
                 spooled.add(fitted, keep=whole)
         if spooled is None:
-            spooled = SpooledTable(table, row_checks.table_schema(table), Path(self._folder.name))
+            spooled = SpooledTable(table, row_checks.table_schema(table), self.folder)
         spooled.close()
         self.tables.append(spooled)
 

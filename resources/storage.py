@@ -6,9 +6,11 @@ One interface over `local_storage.py` and `azure_storage.py`. What the files mea
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import dagster as dg
@@ -29,7 +31,7 @@ WHOLE_BYTES = 1 << 20
 SAMPLE_BYTES = 256 << 10
 CHUNK_BYTES = 1 << 20
 
-_containers: dict[str, Files] = {}
+_containers: dict[tuple[int, str], Files] = {}
 _containers_lock = threading.Lock()
 
 
@@ -46,8 +48,21 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
     ) = Field(
         default=AzureBlobStorageDefaultCredential(),
         discriminator="credential_type",
+        repr=False,
         description="how to sign in to the storage account, as in dagster-azure; az:// only",
     )
+
+    def __init__(self, **data: Any) -> None:
+        credential = data.get("credential")
+        if isinstance(credential, Mapping) and "credential_type" in credential:
+            # Dagster spells a choice {kind: fields}; settings files and model_dump spell it like this.
+            fields = dict(credential)
+            data["credential"] = {fields.pop("credential_type"): fields}
+        super().__init__(**data)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Dagster's configuration classes do not pickle; readers of storage go into DataLoader workers.
+        return _restored, (self.url, self.account_url, self.credential.model_dump())
 
     @property
     def is_local(self) -> bool:
@@ -135,7 +150,8 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
         if not self.account_url:
             raise StorageError(f"{self.url} needs the address of the storage account; set account_url")
         with _containers_lock:
-            key = f"{self.account_url} {container} {self.credential!r}"
+            # A client holds sockets, which a forked child must not share.
+            key = (os.getpid(), f"{self.account_url} {container} {self.credential!r}")
             if key not in _containers:
                 _containers[key] = self._connect(container)
             return _containers[key]
@@ -150,11 +166,17 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
         return BlobContainer(service, container)
 
 
+def _restored(url: str, account_url: str, credential: dict[str, Any]) -> Storage:
+    return Storage(url=url, account_url=account_url, credential=credential)
+
+
 def _folder(url: str) -> Path:
     if url.startswith("file://"):
         return Path(unquote(urlsplit(url).path))
     if "://" in url:
-        raise StorageError(f"storage of the kind {url.split('://')[0]}:// is not known; use a folder or az://CONTAINER")
+        raise StorageError(
+            f"storage of the kind {url.split('://')[0]}:// is not known; use a folder or az://CONTAINER"
+        )
     return Path(url).expanduser()
 
 

@@ -51,7 +51,9 @@ def clean(path: str) -> str:
         or (len(parts[0]) == 2 and parts[0][1] == ":")
     )
     if unsafe:
-        raise UnsafePathError(f"{path!r} is not a path below the storage root; use names joined by single slashes")
+        raise UnsafePathError(
+            f"{path!r} is not a path below the storage root; use names joined by single slashes"
+        )
     return path
 
 

@@ -21,7 +21,9 @@ def column_schema(table_name: str) -> dg.TableSchema:
                 name=column.name,
                 type=str(column.type),
                 description=column.comment,
-                constraints=dg.TableColumnConstraints(nullable=bool(column.nullable), unique=bool(column.unique)),
+                constraints=dg.TableColumnConstraints(
+                    nullable=bool(column.nullable), unique=bool(column.unique)
+                ),
             )
             for column in table.columns
         ]

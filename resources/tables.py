@@ -28,7 +28,9 @@ Float8 = sa.Double()
 Json = sa.UnicodeText()
 
 
-def _column(name: str, kind: sa.types.TypeEngine, comment: str, *, null: bool = False, **options: Any) -> sa.Column:
+def _column(
+    name: str, kind: sa.types.TypeEngine, comment: str, *, null: bool = False, **options: Any
+) -> sa.Column:
     return sa.Column(name, kind, comment=comment, nullable=null, **options)
 
 
@@ -51,7 +53,9 @@ def _box(of: str) -> tuple[sa.Column, ...]:
 arrivals = _table(
     "arrivals",
     "Files seen in storage and how long they have stood still; a file is taken up after two equal looks.",
-    _column("area", sa.String(32), "folder under the storage root: videos or label_exports", primary_key=True),
+    _column(
+        "area", sa.String(32), "folder under the storage root: videos or label_exports", primary_key=True
+    ),
     _column("path", sa.Unicode(400), "path within the area", primary_key=True),
     _column("etag", sa.String(128), "version of the file as storage names it"),
     _column("size_bytes", sa.BigInteger(), "size of the file, bytes"),
@@ -68,7 +72,9 @@ videos = _table(
     _column("path", sa.Unicode(400), "path under videos/ in storage"),
     _column("etag", sa.String(128), "version of the file as storage names it"),
     _column("size_bytes", sa.BigInteger(), "size of the file, bytes"),
-    _column("content_hash", sa.String(64), "identity of the content: hash of size and sampled bytes", index=True),
+    _column(
+        "content_hash", sa.String(64), "identity of the content: hash of size and sampled bytes", index=True
+    ),
     _column("container", sa.String(64), "container format", null=True),
     _column("codec", sa.String(32), "video codec", null=True),
     _column("frames_per_second", Float8, "native frame rate, frames per second", null=True),
@@ -81,7 +87,12 @@ videos = _table(
     _column("split", sa.String(16), "train, validation or test; given at registration, for ever"),
     _column("status", sa.String(16), "registered, indexed, partial, failed, superseded, copy or retired"),
     _column("error", sa.UnicodeText(), "why the video could not be read whole, in plain words", null=True),
-    _column("superseded_by", sa.String(64), "video_id of what replaced it, or of the original of a copy", null=True),
+    _column(
+        "superseded_by",
+        sa.String(64),
+        "video_id of what replaced it, or of the original of a copy",
+        null=True,
+    ),
     _column("registered_at", Utc, "time of registration"),
     _column("indexed_at", Utc, "time of the latest indexing", null=True),
     _column("frames_version", sa.String(200), "file version and sampling rate behind its frames", null=True),
@@ -101,7 +112,9 @@ frames = _table(
     _column("brightness", Float8, "mean luminance in [0, 1]"),
     _column("sharpness", Float8, "variance of the Laplacian of the luminance"),
     _column("phash", sa.BigInteger(), "64-bit perceptual hash"),
-    _column("duplicate_of", sa.BigInteger(), "frame_id of the near-identical earlier frame it repeats", null=True),
+    _column(
+        "duplicate_of", sa.BigInteger(), "frame_id of the near-identical earlier frame it repeats", null=True
+    ),
     _column("image_path", sa.Unicode(400), "file of the still, for folders of stills", null=True),
 )
 
@@ -149,7 +162,9 @@ embeddings = _table(
 label_exports = _table(
     "label_exports",
     "One row per version of a label export file; the ledger of what was imported.",
-    _column("export_id", sa.Integer(), "sequence number of the version", primary_key=True, autoincrement=False),
+    _column(
+        "export_id", sa.Integer(), "sequence number of the version", primary_key=True, autoincrement=False
+    ),
     _column("uri", sa.Unicode(400), "path under label_exports/ in storage"),
     _column("etag", sa.String(128), "version of the file as storage names it"),
     _column("size_bytes", sa.BigInteger(), "size of the file, bytes"),
@@ -177,9 +192,16 @@ annotations = _table(
     _column("annotator", sa.Unicode(200), "who judged"),
     _column("annotated_at", Utc, "when, if the export says", null=True),
     _column("outcome", sa.String(16), "labelled, nobody, cannot_tell or deleted"),
-    _column("judged", Json, "class_ids judged, JSON list; null means all classes up to judged_through", null=True),
+    _column(
+        "judged", Json, "class_ids judged, JSON list; null means all classes up to judged_through", null=True
+    ),
     _column("judged_through", sa.Integer(), "highest class_id that existed when it was imported"),
-    _column("content_key", sa.String(32), "hash of who, what and when: equal keys are the same judgement", index=True),
+    _column(
+        "content_key",
+        sa.String(32),
+        "hash of who, what and when: equal keys are the same judgement",
+        index=True,
+    ),
     sa.Index("ix_annotations_export_id", "export_id"),
 )
 
@@ -254,7 +276,9 @@ evaluations = _table(
     _id("checkpoint_id", "checkpoint", primary_key=True),
     _column("split", sa.String(16), "validation or test", primary_key=True),
     _column("metric", sa.String(40), "name of the metric", primary_key=True),
-    _column("class_id", sa.Integer(), "class; 0 is all classes together", primary_key=True, autoincrement=False),
+    _column(
+        "class_id", sa.Integer(), "class; 0 is all classes together", primary_key=True, autoincrement=False
+    ),
     _column("value", Float8, "value; null where it is not defined", null=True),
     _column("low", Float8, "lower end of the 95 % interval", null=True),
     _column("high", Float8, "upper end of the 95 % interval", null=True),
@@ -318,7 +342,9 @@ selection_batches = _table(
     "One row per batch of frames sent to a person.",
     _column("batch_id", sa.Integer(), "sequence number", primary_key=True, autoincrement=False),
     _column("strategy", sa.String(64), "strategy asked for"),
-    _column("checkpoint_id", sa.String(64), "checkpoint whose scores it used; null at a cold start", null=True),
+    _column(
+        "checkpoint_id", sa.String(64), "checkpoint whose scores it used; null at a cold start", null=True
+    ),
     _column("embedder_id", sa.String(64), "embedder whose vectors it used", null=True),
     _column("seed", sa.BigInteger(), "seed of its draws"),
     _column("budget", sa.Integer(), "frames asked for"),

@@ -1,4 +1,4 @@
-"""The view files of sql/views: what they promise, and putting them into a database. No tables, no migrations."""
+"""The files of sql/views: what they promise, and putting them into a database. No tables, no migrations."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def read_views(dialect_name: str = "sqlite", folder: Path = SQL / "views") -> li
         if own.is_file():
             view = View(**{**view.__dict__, "statement": _split(own.read_text(encoding="utf-8"))[1]})
         if not re.match(rf"CREATE VIEW {view.name} AS\s", view.statement):
-            raise ViewFileError(f"sql/views: {path.name} must hold the one statement CREATE VIEW {view.name} AS ...")
+            raise ViewFileError(
+                f"sql/views: {path.name} must hold the one statement CREATE VIEW {view.name} AS ..."
+            )
         views[view.name] = view
     return [views[name] for name in _order(views)]
 
@@ -76,7 +78,7 @@ def stand(connection: sa.Connection, views: Sequence[View]) -> dict[str, bool]:
 
 
 def drop(connection: sa.Connection, views: Sequence[View]) -> list[tuple[str, str, str]]:
-    """Drop those of the views that are there; returns their grants for `create`, which would be lost otherwise."""
+    """Drop those of the views that are there; returns their grants, which would be lost, for `create`."""
     there = [view.name for view in views if view.name in _stored(connection)]
     grants = []
     if there and connection.dialect.name != "sqlite":
@@ -88,11 +90,15 @@ def drop(connection: sa.Connection, views: Sequence[View]) -> list[tuple[str, st
     return grants
 
 
-def create(connection: sa.Connection, views: Sequence[View], grants: Iterable[tuple[str, str, str]] = ()) -> None:
+def create(
+    connection: sa.Connection, views: Sequence[View], grants: Iterable[tuple[str, str, str]] = ()
+) -> None:
     """Create the views in order, with comments where the dialect has them, and restore grants."""
     quote = connection.dialect.identifier_preparer.quote
+    # psycopg looks for placeholders even where no parameters are given.
+    escape = connection.dialect.paramstyle in ("format", "pyformat")
     for view in views:
-        connection.exec_driver_sql(view.statement)
+        connection.exec_driver_sql(view.statement.replace("%", "%%") if escape else view.statement)
         if connection.dialect.name == "postgresql":
             _comment(connection, view)
     names = {view.name for view in views}
@@ -172,7 +178,9 @@ def _columns(name: str, lines: Sequence[str]) -> dict[str, str]:
     for line in lines:
         found = re.match(r"  (\w+)\s+(\S.*)", line)
         if not found:
-            raise ViewFileError(f"sql/views/{name}.sql: this line names no column and its meaning: {line.strip()!r}")
+            raise ViewFileError(
+                f"sql/views/{name}.sql: this line names no column and its meaning: {line.strip()!r}"
+            )
         columns[found[1]] = found[2]
     return columns
 

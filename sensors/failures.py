@@ -1,7 +1,5 @@
 """Failed runs become incident rows with cause and fix in plain words. The words are chosen by a pure function."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """Looks at `label_exports/`: registers versions that stand still, and asks for one `learn` run. No parsing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -42,7 +40,7 @@ def settle(
 
 def register_exports(archive: Archive, settings: Settings, now: datetime) -> tuple[list[int], int]:
     """Bring the ledger in line with storage; returns new export_ids and the number of files that must wait."""
-    files = archive.storage.list(AREA)
+    files = archive.storage.list(f"{AREA}/")
     known = {(export.uri, export.etag) for export in archive.labels.exports()}
     settled, looks = settle(files, known, archive.videos.looks(AREA), settings.sensors.exports_per_tick)
     versions = [

@@ -1,16 +1,15 @@
 """Asks for training or a batch without a new export, by the owner's policy. The policy itself is in automation."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from al_assets import jobs
 from al_assets.automation import ModelState, RetrainingPolicy, decide_retraining
+from al_assets.drift.assets import PER_VIDEO
 from al_assets.settings import Settings
 from resources.archive import Archive
 from sensors.runs import failed_work, in_flight, request
 
-DRIFT_CHECK = "new_videos_resemble_the_training_data"
+
 
 
 def model_state(archive: Archive) -> ModelState:
@@ -18,7 +17,7 @@ def model_state(archive: Archive) -> ModelState:
     serving = archive.models.serving()
     if serving is None:
         return ModelState(None, 0, archive.selection.open_tasks(), 0, 0, 0)
-    results = archive.monitoring.drift(DRIFT_CHECK, serving.checkpoint_id)
+    results = archive.monitoring.drift(PER_VIDEO, serving.checkpoint_id)
     adrift = results[results["drifted"] == 1]
     batch = archive.selection.latest_batch()
     latest = adrift["measured_at"].max() if len(adrift) else None

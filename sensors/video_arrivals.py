@@ -1,7 +1,5 @@
 """Looks at `videos/`: registers what is new, and asks for what registered videos lack. Decisions are in automation."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -54,7 +52,7 @@ def register_arrivals(archive: Archive, settings: Settings, now: datetime) -> tu
     A listing that fails raises: it is not an empty archive.
     """
     listed = [
-        (file.path.removeprefix(f"{AREA}/"), file.etag, file.size_bytes) for file in archive.storage.list(AREA)
+        (file.path.removeprefix(f"{AREA}/"), file.etag, file.size_bytes) for file in archive.storage.list(f"{AREA}/")
     ]
     arrivals = group_arrivals(listed)
     known = [

@@ -3,24 +3,16 @@
 Training, calibration, evaluation and the rule of promotion live in the modules beside.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
 from al_assets.automation import RETRY
-from al_assets.checkpoints.calibration import calibrate
-from al_assets.checkpoints.dataset import FrameDataset
-from al_assets.checkpoints.evaluation import evaluate, paired_difference
-from al_assets.checkpoints.files import load_head, save_head
-from al_assets.checkpoints.heads import Head
-from al_assets.checkpoints.promotion import Decision, PromotionPolicy, decide
-from al_assets.checkpoints.training import TrainingConfig, gather, train_head
 from al_assets.checkpoints.training_set import (
     answered_rows,
     build_training_set,
@@ -34,6 +26,11 @@ from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.queries.models import Checkpoint
 from resources.slices import Slice
+
+if TYPE_CHECKING:  # these load torch, which the code server must not
+    from al_assets.checkpoints.heads import Head
+    from al_assets.checkpoints.promotion import Decision
+    from al_assets.checkpoints.training import TrainingConfig
 
 CODE_VERSION = "1"
 HEAD = "linear"
@@ -71,6 +68,9 @@ def examples(
     archive: Archive, rows: pd.DataFrame, embedder_id: str, class_ids: list[int], task: Task, split: str
 ) -> Examples:
     """Examples of a split of a training set that have a vector, read through the PyTorch dataset."""
+    from al_assets.checkpoints.dataset import FrameDataset
+    from al_assets.checkpoints.training import gather
+
     rows = rows[rows["split"] == split]
     keys, targets = target_matrix(rows["frame_id"], rows["class_id"], rows["target"], class_ids)
     usable = answered_rows(targets, task)
@@ -83,8 +83,10 @@ def examples(
     return Examples(keys, gather(dataset, batch_size=GATHERED, workers=0), targets)
 
 
-def load_checkpoint(archive: Archive, checkpoint: Checkpoint) -> Head:
+def load_checkpoint(archive: Archive, checkpoint: Checkpoint) -> "Head":
     """A checkpoint's head, its file checked against the hash and the classes in the database."""
+    from al_assets.checkpoints.files import load_head
+
     data = archive.storage.read(checkpoint.uri)
     return load_head(data, sha256=checkpoint.sha256, class_ids=checkpoint.class_ids)
 
@@ -122,6 +124,9 @@ def checkpoint(
     context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
     """A calibrated head on frozen embeddings, saved without pickle, named by everything that made it."""
+    from al_assets.checkpoints.calibration import calibrate
+    from al_assets.checkpoints.training import TrainingConfig, train_head
+
     training_set_id = archive.models.latest_training_set() or ""
     rows = archive.models.training_set(training_set_id)
     names = class_list(archive)
@@ -148,8 +153,8 @@ def checkpoint(
         config=config,
         groups=train.groups,
     )
-    head = calibrate(head, validation.vectors, validation.targets)
-    row = _save(archive, head, training_set_id, config, context.run_id, len(train.keys))
+    head = calibrate(head, validation.vectors, validation.targets, groups=validation.groups)
+    row = _save(archive, head, training_set_id, config, context.run.run_id, len(train.keys))
     return dg.MaterializeResult(
         value=pd.DataFrame([row]),
         data_version=dg.DataVersion(row["sha256"]),
@@ -164,8 +169,10 @@ def checkpoint(
 
 
 def _save(
-    archive: Archive, head: Head, training_set_id: str, config: TrainingConfig, run_id: str, labelled_frames: int
+    archive: Archive, head: "Head", training_set_id: str, config: "TrainingConfig", run_id: str, labelled_frames: int
 ) -> dict[str, object]:
+    from al_assets.checkpoints.files import save_head
+
     hyperparameters = json.dumps(asdict(config), sort_keys=True)
     made_of = [training_set_id, head.embedder_id, head.task, HEAD, hyperparameters, CODE_VERSION, *map(str, head.class_ids)]
     checkpoint_id = "ck-" + hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:12]
@@ -225,7 +232,9 @@ def evaluation(
     )
 
 
-def _metrics(head: Head, held: Examples, checkpoint: Checkpoint, split: str, seed: int) -> pd.DataFrame:
+def _metrics(head: "Head", held: Examples, checkpoint: Checkpoint, split: str, seed: int) -> pd.DataFrame:
+    from al_assets.checkpoints.evaluation import evaluate
+
     metrics = evaluate(
         head.probabilities(held.vectors),
         held.targets,
@@ -257,7 +266,7 @@ def candidate_checkpoint(
         promoted=decision.go,
         reason=decision.reason,
         by="rule",
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         now=archive.now(),
     )
     context.log.info(f"{newest.checkpoint_id}: {'promoted' if decision.go else 'not promoted'}: {decision.reason}")
@@ -266,8 +275,12 @@ def candidate_checkpoint(
     )
 
 
-def _judge(archive: Archive, settings: Settings, newest: Checkpoint, target: Checkpoint | None) -> Decision:
+def _judge(archive: Archive, settings: Settings, newest: Checkpoint, target: Checkpoint | None) -> "Decision":
     """The gate's decision, with both models measured on the same hold-out frames."""
+    from al_assets.checkpoints.evaluation import paired_difference
+    from al_assets.checkpoints.heads import align_classes
+    from al_assets.checkpoints.promotion import PromotionPolicy, decide
+
     rules = settings.promotion
     policy = PromotionPolicy(
         metric=rules.metric, margin=rules.tolerance, minimum_holdout_labels=rules.minimum_holdout_labels
@@ -284,9 +297,10 @@ def _judge(archive: Archive, settings: Settings, newest: Checkpoint, target: Che
         return decide(value, None, None, 0, policy)
     rows_of = [np.searchsorted(part.keys, common) for part in held]
     probabilities = [
-        _aligned(head, part.vectors[at], columns) for head, part, at in zip(heads, held, rows_of, strict=True)
+        align_classes(head.probabilities(part.vectors[at]), head.class_ids, columns)
+        for head, part, at in zip(heads, held, rows_of, strict=True)
     ]
-    thresholds = [_thresholds(head, columns) for head in heads]
+    thresholds = [align_classes(head.thresholds, head.class_ids, columns, fill=0.5) for head in heads]
     difference = paired_difference(
         rules.metric,
         *probabilities,
@@ -299,18 +313,3 @@ def _judge(archive: Archive, settings: Settings, newest: Checkpoint, target: Che
     )
     serving_value = None if value is None or difference.value is None else value - difference.value
     return decide(value, serving_value, difference, len(common), policy)
-
-
-def _aligned(head: Head, vectors: np.ndarray, columns: list[int]) -> np.ndarray:
-    """Probabilities with a column for each class in `columns`; 0 for classes the head does not know."""
-    own = head.probabilities(vectors)
-    aligned = np.zeros((len(vectors), len(columns)), np.float32)
-    for column, class_id in enumerate(columns):
-        if class_id in head.class_ids:
-            aligned[:, column] = own[:, head.class_ids.index(class_id)]
-    return aligned
-
-
-def _thresholds(head: Head, columns: list[int]) -> np.ndarray:
-    known = dict(zip(head.class_ids, head.thresholds, strict=True))
-    return np.array([known.get(class_id, 0.5) for class_id in columns], np.float32)

@@ -1,6 +1,6 @@
 """Renders one clip: handwritten digits that come and go before a fixed camera, with the truth of every frame.
 
-What an archive of such clips holds (how many clips, sites, who visits when) is decided in `archive`, not here.
+What an archive of such clips holds (how many, which sites, who visits when) is not decided here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFilter
 WIDTH, HEIGHT = 320, 240
 FRAMES_PER_SECOND = Fraction(25, 2)
 WALK_FRAMES = 5
-"""An individual walks in and out within this many frames, so nearly every sampled frame shows it whole or not at all."""
+"""Frames in which an individual walks in or out: nearly every sampled frame shows it whole or not at all."""
 VISIBLE_SHARE = 0.6
 """Share of the body that must stand inside the picture before the truth counts the individual as present."""
 
@@ -27,7 +27,7 @@ class Visit:
     """One stay of one individual, in frames [start, stop), drawn from one scan.
 
     scan: (8, 8) ink in [0, 1]; x, y: centre as fractions of the frame; size: side in pixels;
-    colour: RGB in [0, 255]; side: -1 walks in from the left, 1 from the right; phase: start of the sway in radians.
+    colour: RGB in [0, 255]; side: -1 walks in from the left, 1 from the right; phase: start of sway, radians.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Visit:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a clip shows: a still background (HEIGHT, WIDTH, 3) in [0, 255], the visits, and the light (1 = day)."""
+    """What a clip shows: background (HEIGHT, WIDTH, 3) in [0, 255], the visits, light (1 = day), noise."""
 
     background: np.ndarray
     visits: tuple[Visit, ...]
     frames: int
     light: float = 1.0
-    noise: float = 5.0
+    noise: float = 3.0
 
 
 def paint_background(
@@ -85,7 +85,7 @@ def present(scene: Scene, frame_index: int) -> tuple[str, ...]:
 
 
 def render_frames(scene: Scene, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """All frames of a scene as (HEIGHT, WIDTH, 3) uint8 RGB; the sensor noise is the only thing that rng decides."""
+    """The frames of a scene, (HEIGHT, WIDTH, 3) uint8 RGB; rng decides the sensor noise and nothing else."""
     background = scene.background * scene.light
     grain = rng.normal(0.0, scene.noise, (8, HEIGHT, WIDTH)).astype(np.int16)
     bodies = [_body(visit, scene.light) for visit in scene.visits]
@@ -107,7 +107,7 @@ def render_clip(path: Path, scene: Scene, rng: np.random.Generator) -> list[tupl
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FRAMES_PER_SECOND)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "24", "threads": "1"}
+        stream.options = {"preset": "veryfast", "crf": "21", "threads": "1"}
         for image in render_frames(scene, rng):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
@@ -115,11 +115,11 @@ def render_clip(path: Path, scene: Scene, rng: np.random.Generator) -> list[tupl
 
 
 def _body(visit: Visit, light: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ink (3,) and alpha (size, size, 1) of a scan, enlarged smoothly: 8x8 scans have no hard edges to keep."""
+    """Ink (3,) and alpha (size, size, 1) of a scan, enlarged smoothly: 8x8 scans have no hard edges."""
     enlarged = Image.fromarray(visit.scan.astype(np.float32)).resize(
         (visit.size, visit.size), Image.Resampling.BICUBIC
     )
-    # A soft threshold gives strokes a body; plain interpolation leaves a blur that ImageNet features hardly see.
+    # A soft threshold gives strokes a body; a plain blur is hardly seen by ImageNet features.
     alpha = 1.0 / (1.0 + np.exp(-(np.asarray(enlarged) - 0.42) * 14.0))
     return np.asarray(visit.colour, np.float32) * light, (alpha * 0.95).astype(np.float32)[..., None]
 

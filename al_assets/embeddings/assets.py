@@ -1,7 +1,5 @@
 """The asset `embeddings`: frames become vectors. Backbones and batching live in the modules beside."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -62,7 +62,12 @@ class Backbone:
     """
 
     def __init__(
-        self, recipe: Recipe, network: Any, dimensions: int, device: str, threads: int | None
+        self,
+        recipe: Recipe,
+        network: Any,
+        dimensions: int,
+        device: str,
+        threads: int | None,
     ) -> None:
         """Use load_backbone."""
         self.name = recipe.name
@@ -76,7 +81,7 @@ class Backbone:
         self._threads = threads
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """The whole frame resized to (input_size, input_size, 3) uint8; an image of that size is returned as is.
+        """The whole frame resized to (input_size, input_size, 3) uint8; one of that size comes back as is.
 
         No crop: an individual may stand at the edge.
         """
@@ -100,7 +105,11 @@ class Backbone:
         import torch
 
         batch = np.stack([self.prepare(image) for image in images])
-        with _threads(self._threads), torch.inference_mode(), _deterministic(self._device):
+        with (
+            _threads(self._threads),
+            torch.inference_mode(),
+            _deterministic(self._device),
+        ):
             # The permuted view of (n, h, w, 3) is channels_last, the layout that convolutions like best.
             pixels = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).float()
             mean = torch.tensor(self._recipe.mean, device=self._device).view(1, 3, 1, 1)
@@ -110,7 +119,11 @@ class Backbone:
 
 
 def load_backbone(
-    name: str, *, weights_path: Path | None = None, device: str = "cpu", threads: int | None = None
+    name: str,
+    *,
+    weights_path: Path | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
 ) -> Backbone:
     """A backbone with its weights, ready on `device`.
 
@@ -130,12 +143,8 @@ def load_backbone(
     recipe = describe_backbone(name, weights_path)
     if not recipe.path.exists() and recipe.url is not None:
         _download(recipe.url)
-    state = read_state(recipe.path)
-    if name == LITE0:
-        model = networks.efficientnet_lite0()
-    else:
-        model = networks.torchvision_model(name, recipe.input_size)
-    networks.load(model, state, origin=f"weights {recipe.path}")
+    model = networks.build(name, recipe.input_size)
+    networks.load(model, read_state(recipe.path), origin=f"weights {recipe.path}")
     network, dimensions = networks.headless(model)
     network = network.to(torch.device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Backbone(recipe, network, dimensions, device, threads)

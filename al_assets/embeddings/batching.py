@@ -12,7 +12,10 @@ from al_assets.embeddings.backbones import Backbone
 from al_assets.embeddings.vectors import pack
 
 VECTOR_SCHEMA = pa.schema(
-    [pa.field("frame_id", pa.int64(), nullable=False), pa.field("vector", pa.binary(), nullable=False)]
+    [
+        pa.field("frame_id", pa.int64(), nullable=False),
+        pa.field("vector", pa.binary(), nullable=False),
+    ]
 )
 
 

@@ -22,15 +22,15 @@ _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 """Side classifiers that inception and googlenet use in training only."""
 
 
-def efficientnet_lite0() -> nn.Module:
-    """EfficientNet-Lite0 without weights (Tan 2020), as its wheel builds it; 224 x 224 pixels in."""
-    package = importlib.import_module("efficientnet_lite_pytorch")
-    model: nn.Module = package.EfficientNet.from_name("efficientnet-lite0")
-    return model
+def build(name: str, image_size: int) -> nn.Module:
+    """EfficientNet-Lite0 (Tan 2020) or a torchvision classifier, without weights.
 
-
-def torchvision_model(name: str, image_size: int) -> nn.Module:
-    """A torchvision classification model by name, without weights, built for square images of `image_size`."""
+    image_size: side in pixels of the square images that it is for.
+    """
+    if name == "efficientnet-lite0":
+        package = importlib.import_module("efficientnet_lite_pytorch")
+        lite0: nn.Module = package.EfficientNet.from_name(name)
+        return lite0
     options: dict[str, Any] = {}
     if name.startswith("vit_"):
         options["image_size"] = image_size

@@ -47,8 +47,7 @@ def _load() -> ModuleType:
 
 
 def _compiled_operators_load() -> bool:
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
@@ -65,8 +64,7 @@ def _compiled_operators_load() -> bool:
 
 
 def _declare_operators() -> None:
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     library = torch.library.Library("torchvision", "DEF")
     for schema in _SCHEMAS:
         library.define(schema)
@@ -86,7 +84,7 @@ def _answer_for_operators(module: Any) -> None:
 
 
 def _nms(dets: Any, scores: Any, iou_threshold: float) -> Any:
-    """Indices of boxes kept by greedy non-maximum suppression, by falling score; (n, 4) boxes, (n,) scores."""
+    """Boxes kept by greedy non-maximum suppression, by falling score; (n, 4) boxes, (n,) scores."""
     import torch
 
     order = scores.argsort(descending=True, stable=True)

@@ -24,8 +24,8 @@ def pack(vectors: np.ndarray) -> pa.Array:
     if bad.size:
         row = int(bad[0])
         raise ValueError(
-            f"{bad.size} of {len(halves)} vectors hold NaN, infinity or more than 65504, the first is row {row}; "
-            "check the backbone's weights and the frames of that row"
+            f"{bad.size} of {len(halves)} vectors hold NaN, infinity or more than 65504, first in row {row}; "
+            "check the frame of that row and the backbone's weights"
         )
     width = halves.shape[1] * FLOAT16.itemsize
     offsets = np.arange(len(halves) + 1, dtype=np.int64) * width
@@ -62,7 +62,9 @@ def _view(array: pa.Array, dimensions: int) -> np.ndarray:
     width = dimensions * FLOAT16.itemsize
     if array.null_count:
         raise _wrong_length(
-            int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0]), None, dimensions
+            int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0]),
+            None,
+            dimensions,
         )
     if not len(array):
         return np.empty((0, dimensions), FLOAT16)

@@ -37,6 +37,8 @@ def read_state(path: Path) -> dict[str, Any]:
     A dict that wraps the state (`state_dict`, `model`) is opened, and the `module.` prefix of
     DataParallel removed. Raises WeightsError where the file is no such thing.
     """
+    if not path.is_file():
+        raise WeightsError(f"there are no weights at {path}; check the path")
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -55,7 +57,13 @@ def _torch_state(path: Path) -> dict[str, Any]:
 
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+        ValueError,
+    ) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"weights {path} cannot be loaded without running code ({first_line}); "

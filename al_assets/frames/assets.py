@@ -1,7 +1,5 @@
 """The assets `videos` and `frames`: files in storage become rows. Decoding lives in the modules beside."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

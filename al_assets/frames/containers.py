@@ -85,7 +85,7 @@ class Coverage:
         return hole if self._gapless and hole > HOLE_BYTES else 0
 
     def mostly_unread(self) -> bool:
-        """Whether the packets of all streams make less than half of a file too large for that to be headers."""
+        """Whether more than half of the file is in no packet, and too much for headers and indexes."""
         unread = self._size - self._read
         return unread > UNREAD_BYTES and unread > self._size / 2
 
@@ -142,7 +142,11 @@ def _size(handle: _Handle) -> int:
 def _container(handle: _Handle) -> Any:
     try:
         container = av.open(
-            handle, "r", buffer_size=BUFFER_BYTES, io_open=_refuse_elsewhere, metadata_errors="replace"
+            handle,
+            "r",
+            buffer_size=BUFFER_BYTES,
+            io_open=_refuse_elsewhere,
+            metadata_errors="replace",
         )
     except av.error.FFmpegError as error:
         reason = str(error.strerror or error).rstrip(".").lower()

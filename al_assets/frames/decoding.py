@@ -11,12 +11,20 @@ import numpy as np
 from al_assets.frames.containers import Source, UnreadableVideoError
 from al_assets.frames.video_reader import RawFrame, VideoInfo, VideoReader
 
-__all__ = ["DecodedFrame", "Source", "UnreadableVideoError", "VideoInfo", "decode", "probe", "read_frames"]
+__all__ = [
+    "DecodedFrame",
+    "Source",
+    "UnreadableVideoError",
+    "VideoInfo",
+    "decode",
+    "probe",
+    "read_frames",
+]
 
 
 @dataclass(frozen=True)
 class DecodedFrame:
-    """One frame: its index among the decoded frames, milliseconds since the first, (h, w, 3) uint8 RGB upright."""
+    """One frame: index among all decoded ones, milliseconds since the first, (h, w, 3) uint8 RGB upright."""
 
     frame_index: int
     pts_ms: int

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 """File name endings, in lower case, that make a file a frame of a folder of stills."""
@@ -42,7 +42,7 @@ def read_image(source: str | Path | BinaryIO) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return np.array(ImageOps.exif_transpose(_eight_bit(picture)).convert("RGB"))
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UnreadableImageError("not an image; remove it or convert it to JPEG or PNG") from error
     except Image.DecompressionBombError as error:
         raise UnreadableImageError(f"too large ({error}); make it smaller") from error

@@ -1,9 +1,9 @@
-"""From a video or a folder of stills to batches of frame rows. Tables, storage and runs are not known here."""
+"""From a video or a folder of stills to batches of frame rows. No table, no storage, no run is known here."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
@@ -58,7 +58,7 @@ class IndexOutcome:
 class VideoIndex:
     """Rows of one video, read once through `batches`; then `outcome` says how it went."""
 
-    def __init__(self, rows: "_Rows") -> None:
+    def __init__(self, rows: _Rows) -> None:
         """Made by index_video and index_images."""
         self._rows = rows
         self._started = False
@@ -94,7 +94,12 @@ class VideoIndex:
 
 
 def index_video(
-    source: Source, *, video_no: int, video_id: str, frames_per_second: float | None, duplicate_distance: int
+    source: Source,
+    *,
+    video_no: int,
+    video_id: str,
+    frames_per_second: float | None,
+    duplicate_distance: int,
 ) -> VideoIndex:
     """Index a video, sampled at `frames_per_second` (None: every frame), in one pass and bounded memory.
 
@@ -105,7 +110,11 @@ def index_video(
 
 
 def index_images(
-    images: Sequence[ImageEntry], *, video_no: int, video_id: str, duplicate_distance: int
+    images: Sequence[ImageEntry],
+    *,
+    video_no: int,
+    video_id: str,
+    duplicate_distance: int,
 ) -> VideoIndex:
     """Index a folder of stills given as (frame_index, path, opener); one frame a second stands for time.
 
@@ -123,7 +132,12 @@ class _Measure:
         self._duplicates = DuplicateFinder(duplicate_distance)
 
     def row(
-        self, frame_index: int, pts_ms: int, size: tuple[int, int], luma: np.ndarray, path: str | None = None
+        self,
+        frame_index: int,
+        pts_ms: int,
+        size: tuple[int, int],
+        luma: np.ndarray,
+        path: str | None = None,
     ) -> Row:
         """`size` is (width, height) of the upright picture, `luma` its gray working copy."""
         key = frame_id(self._video_no, frame_index)
@@ -151,7 +165,7 @@ class _Rows:
     info: VideoInfo | None = None
     decoded: int = 0
 
-    def read(self) -> Iterator[Row]:
+    def read(self) -> Generator[Row]:
         raise NotImplementedError
 
     def outcome(self, sampled: int) -> IndexOutcome:
@@ -167,7 +181,7 @@ class _VideoRows(_Rows):
         self._measure = measure
         self._sampler = sampler
 
-    def read(self) -> Iterator[Row]:
+    def read(self) -> Generator[Row]:
         try:
             with contextlib.closing(iter(self._reader)) as frames:
                 for frame in frames:
@@ -184,18 +198,19 @@ class _ImageRows(_Rows):
         self._images = images
         self._measure = measure
 
-    def read(self) -> Iterator[Row]:
+    def read(self) -> Generator[Row]:
         faults: list[str] = []
         for frame_index, path, opener in self._images:
             try:
                 with opener() as stream:
                     image = read_image(stream)
-            except (UnreadableImageError, FileNotFoundError) as error:
+                size = (image.shape[1], image.shape[0])
+                row = self._measure.row(frame_index, frame_index * 1000, size, gray(image), path)
+            except (UnreadableImageError, KeyRangeError, FileNotFoundError) as error:
                 faults.append(f"{path}: {error}")
                 continue
             self.decoded += 1
-            size = (image.shape[1], image.shape[0])
-            yield self._measure.row(frame_index, frame_index * 1000, size, gray(image), path)
+            yield row
         if not self._images:
             self.error = "the folder holds no image; add JPEG or PNG files"
         if faults:

@@ -19,14 +19,17 @@ CELL_CHANGE = 12.0
 def _cosines(n: int) -> np.ndarray:
     """Orthonormal DCT-II matrix, (n, n)."""
     k = np.arange(n)
-    matrix = np.cos(np.pi * (2 * k[None, :] + 1) * k[:, None] / (2 * n)) * np.sqrt(2 / n)
+    matrix: np.ndarray = np.cos(np.pi * (2 * k[None, :] + 1) * k[:, None] / (2 * n)) * np.sqrt(2 / n)
     matrix[0] /= np.sqrt(2)
     return matrix
 
 
 def _lowest(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the n lowest frequencies without the mean, diagonal by diagonal."""
-    pairs = sorted(((u + v, u, v) for u in range(GRID) for v in range(GRID) if u + v), key=lambda t: t)[:n]
+    pairs = sorted(
+        ((u + v, u, v) for u in range(GRID) for v in range(GRID) if u + v),
+        key=lambda t: t,
+    )[:n]
     return np.array([u for _, u, _ in pairs]), np.array([v for _, _, v in pairs])
 
 
@@ -61,6 +64,27 @@ def hamming_distance(a: int, b: int) -> int:
     return ((a ^ b) & 0xFFFFFFFFFFFFFFFF).bit_count()
 
 
+def _relit(cells: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """`cells` in the light of `target`: scaled and shifted to its median and spread.
+
+    A cloud before the sun changes all cells together; only what changed against the rest makes a new frame.
+    """
+    low, middle, high = _quartiles(cells)
+    target_low, target_middle, target_high = _quartiles(target)
+    # A flat picture has no spread to compare.
+    gain = (target_high - target_low) / (high - low) if high - low > CELL_CHANGE else 1.0
+    relit: np.ndarray = (cells - middle) * min(max(gain, 0.5), 2.0) + target_middle
+    return relit
+
+
+def _quartiles(cells: np.ndarray) -> tuple[float, float, float]:
+    quarter = cells.size // 4
+    low, middle, high = np.partition(cells, (quarter, 2 * quarter, 3 * quarter), axis=None)[
+        [quarter, 2 * quarter, 3 * quarter]
+    ]
+    return float(low), float(middle), float(high)
+
+
 class DuplicateFinder:
     """Marks frames that repeat the last frame that was kept.
 
@@ -92,6 +116,4 @@ class DuplicateFinder:
             return False
         if cells is None or kept_cells is None:
             return True
-        change = cells - kept_cells
-        # A cloud before the sun moves all cells alike; only what moved against the rest counts.
-        return float(np.abs(change - np.median(change)).max()) <= CELL_CHANGE
+        return float(np.abs(_relit(kept_cells, cells) - cells).max()) <= CELL_CHANGE

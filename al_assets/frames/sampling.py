@@ -6,10 +6,11 @@ import math
 
 
 class Sampler:
-    """Takes the frame nearest to each tick of a grid of `frames_per_second`, the first frame always.
+    """Takes a frame for each tick of a grid of `frames_per_second`, at a steady rate the nearest one.
 
-    The grid starts at the first frame and never drifts; a pause in a variable-rate video costs no frame
-    twice. At 25 frames a second, Sampler(5) takes frames 0, 5, 10, ... Stateful: ask about every frame once, in order.
+    The grid starts with the first frame and never drifts; a pause in a variable-rate video costs no frame
+    twice. At 25 frames a second, Sampler(5) takes frames 0, 5, 10, ... It keeps state: ask about every frame
+    once, in order.
     """
 
     def __init__(self, frames_per_second: float | None) -> None:

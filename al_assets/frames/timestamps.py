@@ -1,11 +1,11 @@
-"""Timestamps of decoded frames, made usable: relative, in milliseconds, never going back. No decoding here."""
+"""Timestamps of frames, made usable: relative, in milliseconds, never going back. No decoding here."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 RESET_BACK_SECONDS = 1.0
-"""A clock may step back this much as jitter; more is a clock that was reset (joined or wrapped recordings)."""
+"""A clock may step back this much as jitter; more is a reset clock (joined or wrapped recordings)."""
 RESET_FORWARD_SECONDS = 24 * 3600.0
 """No pause explains more between two frames: a damaged timestamp."""
 DEFAULT_STEP_SECONDS = 1 / 25

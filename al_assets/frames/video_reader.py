@@ -8,7 +8,7 @@ Archives are decoded in parallel by video.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -44,10 +44,16 @@ class VideoInfo:
 class RawFrame:
     """A frame as the decoder left it: pixels are converted only when asked for."""
 
-    def __init__(self, frame: av.VideoFrame, orientation: Orientation, frame_index: int, pts_ms: int) -> None:
+    def __init__(
+        self,
+        frame: av.VideoFrame,
+        orientation: Orientation,
+        frame_index: int,
+        pts_ms: int,
+    ) -> None:
         """Wrap a frame of PyAV; the reader does this."""
         self._frame = frame
-        self._orientation = orientation
+        self.orientation = orientation
         self.frame_index = frame_index
         self.pts_ms = pts_ms
 
@@ -55,18 +61,21 @@ class RawFrame:
     def size(self) -> tuple[int, int]:
         """Upright (width, height)."""
         width, height = self._frame.width, self._frame.height
-        return (height, width) if self._orientation.transposed else (width, height)
+        return (height, width) if self.orientation.transposed else (width, height)
 
     def rgb(self) -> np.ndarray:
         """(h, w, 3) uint8 RGB, upright."""
         return self._converted(format="rgb24")
 
     def gray(self, side: int) -> np.ndarray:
-        """(h, w) uint8 full-range luma, upright, the longer side `side` pixels (never enlarged)."""
+        """(h, w) uint8 full-range luma, upright, the longer side `side` pixels (never enlarged).
+
+        The same filter as quality.gray has, so that videos and stills measure alike.
+        """
         scale = min(1.0, side / max(self._frame.width, self._frame.height))
         width = max(1, round(self._frame.width * scale))
         height = max(1, round(self._frame.height * scale))
-        return self._converted(format="gray", width=width, height=height, interpolation="AREA")
+        return self._converted(format="gray", width=width, height=height, interpolation="BILINEAR")
 
     def _converted(self, **options: Any) -> np.ndarray:
         try:
@@ -77,7 +86,7 @@ class RawFrame:
             raise UnreadableVideoError(
                 f"a picture ({what}) cannot be converted; convert the video"
             ) from error
-        return self._orientation.upright(image)
+        return self.orientation.upright(image)
 
 
 class VideoReader:
@@ -97,18 +106,20 @@ class VideoReader:
         self.info: VideoInfo | None = None
         self.decoded = 0
 
-    def __iter__(self) -> Iterator[RawFrame]:
+    def __iter__(self) -> Generator[RawFrame]:
         """Decode from the start; closing the iterator closes the file."""
         self.decoded, self._faults, self._first_fault, self._last_ms = 0, 0, None, 0
         with opened(self._source) as video:
             clock = FrameClock(_rate(video.stream))
+            orientation, turned = UPRIGHT, None
             for frame in self._frames(video.container, video.stream, video.coverage):
-                matrix = frame.side_data.get("DISPLAYMATRIX")
-                orientation = from_display_matrix(bytes(matrix)) if matrix is not None else UPRIGHT
-                raw = RawFrame(frame, orientation, self.decoded, clock.pts_ms(frame.pts, frame.time_base))
+                if turned != frame.rotation:
+                    turned, orientation = frame.rotation, _orientation(frame)
+                pts_ms = clock.pts_ms(frame.pts, frame.time_base)
+                raw = RawFrame(frame, orientation, self.decoded, pts_ms)
                 self._last_ms = raw.pts_ms
                 if self.info is None:
-                    self.info = _info(video.container, video.stream, raw, orientation)
+                    self.info = _info(video.container, video.stream, frame, raw)
                 self.decoded += 1
                 yield raw
             self._judge(video.coverage)
@@ -144,7 +155,10 @@ class VideoReader:
             return next(packets, None)
         except av.error.FFmpegError as error:
             self._fault(f"reading failed: {_words(error)}")
-            return None
+        except IndexError:
+            # At the end of the file PyAV 18 trips over streams that appeared on the way.
+            pass
+        return None
 
     def _fault(self, words: str) -> None:
         self._faults += 1
@@ -158,19 +172,35 @@ class VideoReader:
             raise UnreadableVideoError(
                 f"no frame could be decoded{detail}; copy the file again or convert it"
             )
-        kept = f"{self.decoded} frames were decoded; copy the file again if the original is whole"
-        if self._first_fault:
-            more = f" and {self._faults - 1} more faults" if self._faults > 1 else ""
-            raise UnreadableVideoError(f"{self._first_fault}{more}; {kept}")
+        reasons = [self._first_fault] if self._first_fault else []
+        if self._faults > 1:
+            reasons.append(f"{self._faults - 1} more faults")
+        if coverage.mostly_unread():
+            reasons.append("more than half of the file could not be read")
+        if not reasons and self._ends_early():
+            reasons.append("cut off, or frames are missing")
+        if reasons:
+            raise UnreadableVideoError(
+                f"{'; '.join(reasons)}; {self._kept()}; copy it again if the original is whole"
+            )
+
+    def _ends_early(self) -> bool:
         stated = self.info.duration_ms if self.info else None
         rate = self.info.frames_per_second if self.info else None
         end = self._last_ms + 2 * (1000 / rate if rate else 40.0)
-        if stated is not None and end + END_TOLERANCE_MS < stated:
-            raise UnreadableVideoError(
-                f"cut off: it says it lasts {stated / 1000:.1f} s and ends after {self._last_ms / 1000:.1f} s; {kept}"
-            )
-        if coverage.mostly_unread():
-            raise UnreadableVideoError(f"more than half of the file could not be read; {kept}")
+        return stated is not None and end + END_TOLERANCE_MS < stated
+
+    def _kept(self) -> str:
+        stated = self.info.duration_ms if self.info else None
+        of = f" of {stated / 1000:.1f} s" if stated is not None else ""
+        return f"{self.decoded} frames were decoded, up to {self._last_ms / 1000:.1f} s{of}"
+
+
+def _orientation(frame: av.VideoFrame) -> Orientation:
+    # Asked where the rotation changes only: in PyAV a frame and its side data keep each other alive, and
+    # asking every frame filled hundreds of megabytes until Python's collector came round.
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    return UPRIGHT if matrix is None else from_display_matrix(bytes(matrix))
 
 
 def _rate(stream: Any) -> Fraction | None:
@@ -178,8 +208,8 @@ def _rate(stream: Any) -> Fraction | None:
     return rate if rate else None
 
 
-def _info(container: Any, stream: Any, first: RawFrame, orientation: Orientation) -> VideoInfo:
-    width, height = first.size
+def _info(container: Any, stream: Any, first: av.VideoFrame, raw: RawFrame) -> VideoInfo:
+    width, height = raw.size
     rate = _rate(stream)
     return VideoInfo(
         codec=str(stream.codec_context.codec.canonical_name),
@@ -187,23 +217,25 @@ def _info(container: Any, stream: Any, first: RawFrame, orientation: Orientation
         frames_per_second=float(rate) if rate else None,
         width=width,
         height=height,
-        duration_ms=_duration_ms(container, stream),
-        rotation=orientation.rotation,
+        duration_ms=_duration_ms(container, stream, first),
+        rotation=raw.orientation.rotation,
     )
 
 
-def _duration_ms(container: Any, stream: Any) -> int | None:
-    """Duration of the picture where a header states it, else that of the container if it has no other stream."""
+def _duration_ms(container: Any, stream: Any, first: av.VideoFrame) -> int | None:
+    """Duration of the picture where a header states it, else of the container if it holds nothing else."""
     if stream.duration is not None and stream.time_base is not None:
-        return round(stream.duration * stream.time_base * 1000)
-    tagged = _tagged_seconds(stream.metadata.get("DURATION"))
-    # Matroska counts its durations from zero, not from the first frame.
-    start = (container.start_time or 0) / av.time_base if "matroska" in container.format.name else 0.0
-    if tagged is not None:
-        return round((tagged - start) * 1000)
-    if container.duration is not None and len(container.streams) == 1:
-        return round((container.duration / av.time_base - start) * 1000)
-    return None
+        seconds = float(stream.duration * stream.time_base)
+    elif (tagged := _tagged_seconds(stream.metadata.get("DURATION"))) is not None:
+        seconds = tagged
+    elif container.duration is not None and len(container.streams) == 1:
+        seconds = float(container.duration) / av.time_base
+    else:
+        return None
+    if "matroska" in container.format.name and first.pts is not None and first.time_base is not None:
+        # Matroska counts its durations from zero, not from the first frame.
+        seconds -= float(first.pts * first.time_base)
+    return max(0, round(seconds * 1000))
 
 
 def _tagged_seconds(text: str | None) -> float | None:

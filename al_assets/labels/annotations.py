@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
@@ -31,6 +31,8 @@ from al_assets.labels.formats.values import shown
 
 POSITIONS = 2**32
 LAST_POSITION = 2**31 - 1
+NEW_CLASSES = 1000
+"""Most classes that one export may add; more, and its label column holds notes, not classes."""
 CLOCK_SKEW = timedelta(days=1)
 """How far ahead of the import a time may lie; one beyond would outrank every later correction."""
 
@@ -118,11 +120,11 @@ def resolve(
     annotation_id is `export_id * 2**32 + first position`, so that a repeated import gives the same rows.
     imported_at: aware UTC. A judgement that a live export made already is left out as unchanged: always where
     it carries its own time, otherwise only while the earlier one stands (without times, saying zero, one and
-    zero again means zero). Raises ExportUnreadableError for an export of 2**31 records or more.
+    zero again means zero). Raises ExportUnreadableError for an export of 2**31
+    records or more, or one that would add over a thousand classes.
     """
-    importer = _Importer(
-        lookup, classes, export_id, imported_at, unknown_classes, task, ledger or EmptyLedger()
-    )
+    latest, creates = imported_at + CLOCK_SKEW, unknown_classes == "create"
+    importer = _Importer(lookup, classes, export_id, latest, creates, task, ledger or EmptyLedger())
     for records in _batched(parsed, block):
         yield importer.take(records)
 
@@ -154,27 +156,19 @@ def standing(annotations: pd.DataFrame) -> pd.DataFrame:
     return kept[kept["outcome"] != "deleted"]
 
 
+@dataclass
 class _Importer:
     """What one import remembers from block to block: the classes it added and what it said already."""
 
-    def __init__(
-        self,
-        lookup: FrameLookup,
-        classes: ClassBook,
-        export_id: int,
-        imported_at: datetime,
-        unknown_classes: Literal["create", "reject"],
-        task: Task,
-        ledger: Ledger,
-    ) -> None:
-        self.lookup = lookup
-        self.classes = classes
-        self.export_id = export_id
-        self.latest = imported_at + CLOCK_SKEW
-        self.creates = unknown_classes == "create"
-        self.task = task
-        self.ledger = ledger
-        self.said: set[bytes] = set()
+    lookup: FrameLookup
+    classes: ClassBook
+    export_id: int
+    latest: datetime
+    creates: bool
+    task: Task
+    ledger: Ledger
+    said: set[bytes] = field(default_factory=set)
+    added: int = 0
 
     def take(self, records: Sequence[Record]) -> Resolved:
         parsed = [record for record in records if isinstance(record, ParsedAnnotation)]
@@ -216,13 +210,20 @@ class _Importer:
             at = record.annotated_at.isoformat()
             return f"annotated_at {at} lies in the future; correct the clock or the export"
         names = [*(mark.name for mark in record.marks), *(record.judged or ())]
-        unknown = list(dict.fromkeys(name for name in names if self.classes.class_id(name) is None))
+        missing = {name.casefold(): name for name in names if self.classes.class_id(name) is None}
+        unknown = list(missing.values())
         if unknown and not self.creates:
             listed = ", ".join(shown(name) for name in unknown[:5])
             return f"unknown class {listed}; add it under [classes] in al.toml or correct the export"
         book = self.classes.extended(unknown) if unknown else self.classes
         if self.task == "single_label" and len({book.class_id(mark.name) for mark in record.marks}) > 1:
             return "several classes in a single_label task; keep one, or set task = multi_label"
+        self.added += len(unknown)
+        if self.added > NEW_CLASSES:
+            raise ExportUnreadableError(
+                f"the export would add more than {NEW_CLASSES} classes, {shown(unknown[-1])} among them;"
+                " its labels are no class names: correct the export, or add the classes to al.toml first"
+            )
         self.classes = book
         return None
 
@@ -279,7 +280,7 @@ def _content_key(
 ) -> str:
     """What the judgement says and who says it, as 32 hex digits, wherever in a file it stands."""
     who = ["annotator", record.annotator] if record.source_id is None else ["source", record.source_id]
-    at = None if record.annotated_at is None else record.annotated_at.isoformat()
+    at = record.annotated_at and record.annotated_at.isoformat()
     drawn = sorted({(class_id, tuple(round(side, 6) for side in box or ())) for class_id, box in marks})
     text = json.dumps([who, frame_id, at, record.outcome, judged, drawn])
     return hashlib.sha256(text.encode()).hexdigest()[:32]

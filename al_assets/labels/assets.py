@@ -1,7 +1,5 @@
 """The assets `label_exports` and `labels`: what people said becomes current labels. Parsing and votes live beside."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -142,7 +140,7 @@ def import_export(
         return
     archive.labels.store(
         export,
-        context.run_id,
+        context.run.run_id,
         annotation_rows=found.annotations,
         mark_rows=found.marks,
         reject_rows=found.rejects,
@@ -171,7 +169,7 @@ def labels(
     deletes nothing. Records that cannot be imported are kept in `label_rejects` with their reason.
     """
     archive.labels.sync_classes(settings.classes.names, settings.classes.aliases, archive.now())
-    claimed = archive.labels.claim(context.run_id)
+    claimed = archive.labels.claim(context.run.run_id)
     for export in claimed:
         import_export(context, archive, settings, export)
     table = current_labels(archive, settings.task)
@@ -190,7 +188,7 @@ def labels(
 def current_labels(archive: Archive, task: Task) -> pa.Table:
     """Rows of `labels` from all annotations that stand."""
     rows, marks = archive.labels.live_annotations()
-    rows = rows.assign(judged=[None if text is None else json.loads(text) for text in rows["judged"]])
+    rows = rows.assign(judged=[json.loads(text) if isinstance(text, str) else None for text in rows["judged"]])
     stand = standing(rows)
     classes = archive.labels.classes()
     active = classes[classes["active"] == 1]["class_id"].tolist()

@@ -9,6 +9,7 @@ import itertools
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,15 @@ class ClassBook:
         exact = self.names.get(name, self.aliases.get(name))
         if exact is not None:
             return exact
-        folded = name.casefold()
-        found = {
-            class_id
-            for known, class_id in itertools.chain(self.names.items(), self.aliases.items())
-            if known.casefold() == folded
-        }
-        return found.pop() if len(found) == 1 else None
+        found = self._folded.get(name.casefold(), set())
+        return next(iter(found)) if len(found) == 1 else None
+
+    @cached_property
+    def _folded(self) -> dict[str, set[int]]:
+        folded: dict[str, set[int]] = {}
+        for known, class_id in itertools.chain(self.names.items(), self.aliases.items()):
+            folded.setdefault(known.casefold(), set()).add(class_id)
+        return folded
 
     def extended(self, names: Sequence[str]) -> ClassBook:
         """The book with further classes, numbered on from the highest id in their order."""

@@ -1,8 +1,7 @@
 """The assets `predictions` and `serving_checkpoint`: what the model says of every frame, and which model is asked."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
@@ -10,14 +9,15 @@ import pyarrow as pa
 
 from al_assets.automation import RETRY
 from al_assets.checkpoints.assets import candidate_checkpoint, load_checkpoint
-from al_assets.checkpoints.heads import Head
 from al_assets.embeddings.assets import embeddings
 from al_assets.keys import frame_range, video_no_of
-from al_assets.predictions.scoring import score_block
 from resources.archive import Archive
 from resources.queries.models import Checkpoint
 from resources.queries.videos import Video, coverage_row
 from resources.slices import KeyList, KeyRange, Slice
+
+if TYPE_CHECKING:  # loads torch, which the code server must not
+    from al_assets.checkpoints.heads import Head
 
 BLOCK_FRAMES = 8192
 """Frames a block: 40 MB of vectors at 1280 dimensions, so that memory is bounded by the block."""
@@ -73,7 +73,9 @@ def _consecutive(numbers: list[int]) -> Iterator[list[int]]:
         yield run
 
 
-def _slice(head: Head, checkpoint_id: str, block: list[Video], keys: np.ndarray, vectors: np.ndarray) -> Slice:
+def _slice(head: "Head", checkpoint_id: str, block: list[Video], keys: np.ndarray, vectors: np.ndarray) -> Slice:
+    from al_assets.predictions.scoring import score_block
+
     scores, found = score_block(head, keys, vectors, checkpoint_id)
     counts = dict(zip(*np.unique(video_no_of(keys), return_counts=True), strict=True))
     coverage = [

@@ -1,11 +1,9 @@
 """The assets `selection_batch` and `labelling_tasks`: the next frames for a person. Strategies live beside."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -14,7 +12,6 @@ import pyarrow as pa
 
 from al_assets.automation import RETRY
 from al_assets.checkpoints.assets import label_matrix, load_checkpoint
-from al_assets.checkpoints.heads import Head
 from al_assets.embeddings.assets import configured_embedder, embeddings, pixels_of
 from al_assets.frames.stills import encode_jpeg
 from al_assets.keys import frame_range, video_no_of
@@ -27,6 +24,9 @@ from al_assets.settings import SelectionSettings, Settings
 from resources.archive import Archive
 from resources.slices import Slice
 
+if TYPE_CHECKING:  # loads torch, which the code server must not
+    from al_assets.checkpoints.heads import Head
+
 TASKS = "labelling_tasks"
 STILLS = "stills"
 LINE = 400
@@ -38,7 +38,7 @@ class Circumstances:
 
     embedder_id: str
     checkpoint_id: str | None
-    head: Head | None
+    head: "Head | None"
 
 
 def circumstances(archive: Archive, settings: Settings) -> Circumstances:
@@ -134,7 +134,7 @@ def selection_batch(
 
     Training arms never take a frame that is labelled, answered "cannot tell", queued or of a hold-out video.
     """
-    run_id = context.run.root_run_id or context.run_id
+    run_id = context.run.root_run_id or context.run.run_id
     batch_id = archive.selection.next_batch_id(run_id)
     archive.selection.forget(batch_id)
     standing = archive.selection.open_tasks()

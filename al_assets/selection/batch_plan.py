@@ -127,7 +127,7 @@ def plan_batch(
         frame_ids=pool.frame_ids, video_no=video_no, pts_ms=pts_ms, embeddings=pool.embeddings
     )
     holdout = np.unique(holdout_frame_ids)
-    _check_disjoint(pool, holdout, taken)
+    _check(pool, holdout, taken)
     sizes = arm_sizes(policy, holdout_labels)
     for_evaluation, for_random, for_strategy = rng.spawn(3)
     evaluation = _uniform("evaluation", holdout, sizes.evaluation, for_evaluation)
@@ -144,7 +144,11 @@ def plan_batch(
     )
 
 
-def _check_disjoint(pool: Pool, holdout: Ints, taken: Frames) -> None:
+def _check(pool: Pool, holdout: Ints, taken: Frames) -> None:
+    if len(taken) and taken.embeddings.shape[1] != pool.embeddings.shape[1]:
+        raise PoolError(
+            "embeddings of taken frames and of the pool differ in width; use one embedder for both"
+        )
     held = np.isin(pool.frame_ids >> FRAME_BITS, np.unique(holdout >> FRAME_BITS))
     if held.any():
         raise PoolError(
@@ -182,7 +186,7 @@ def _strategy_arm(
     admitted = admit(
         picks.positions,
         open_frames,
-        taken.joined(random) if len(random) else taken,
+        taken.joined(random),
         rule,
         budget,
         in_batch=random.video_no,

@@ -127,7 +127,7 @@ def labelling_config(class_names: Sequence[str], task: Task) -> str:
 
 
 def clip_at(row: TaskRow) -> str | None:
-    """Address of the clip at the frame's time, as a media fragment (W3C Media Fragments: `#t=` in seconds)."""
+    """Address of the clip at the frame's time (W3C Media Fragments: `#t=` in seconds)."""
     return None if row.clip_url is None else f"{urldefrag(row.clip_url).url}#t={row.pts_ms / 1000:.3f}"
 
 

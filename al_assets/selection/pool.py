@@ -18,6 +18,10 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
 
+ROWS = 8192
+"""Rows worked on at once where a whole matrix would need copies of itself."""
+
+
 class PoolError(ValueError):
     """The pool's arrays do not fit together or hold values that no strategy could rank."""
 
@@ -49,10 +53,13 @@ class Pool:
         if repeated:
             raise PoolError(f"frame_ids repeat {repeated} frames; give each candidate once")
         self._check_matrix("embeddings", self.embeddings, len(self))
-        if self.labelled_embeddings.shape != (len(self.labelled_targets), self.embeddings.shape[1]):
+        expected = (len(self.labelled_targets), self.embeddings.shape[1])
+        if len(self.labelled_embeddings) != expected[0] or (
+            expected[0] and self.labelled_embeddings.shape != expected
+        ):
             raise PoolError(
-                f"labelled_embeddings are {self.labelled_embeddings.shape}, expected"
-                f" {(len(self.labelled_targets), self.embeddings.shape[1])}; use one embedder for both"
+                f"labelled_embeddings are {self.labelled_embeddings.shape}, expected {expected};"
+                " use one embedder for both"
             )
         _check_finite("labelled_embeddings", self.labelled_embeddings, None)
         if self.probabilities is not None:
@@ -93,7 +100,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Picks:
-    """Positions in the pool in the order of preference, the strategy's score of each, and why it was picked."""
+    """Positions in the pool in the order of preference, with score and reason of each."""
 
     positions: npt.NDArray[np.intp]
     scores: npt.NDArray[np.float64]
@@ -102,12 +109,15 @@ class Picks:
 
 def unit_vectors(vectors: Floats) -> npt.NDArray[np.float32]:
     """Rows at length 1, as float32 (n, d); zero rows stay zero. Scaled first: rows may be subnormal."""
-    if vectors.dtype == np.float16:
-        vectors = vectors.astype(np.float32)
-    scale = np.abs(vectors).max(axis=1, initial=0, keepdims=True)
-    scaled = (vectors / np.where(scale == 0, 1, scale)).astype(np.float32)
-    lengths = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
-    return np.asarray(scaled / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+    units = np.empty(vectors.shape, dtype=np.float32)
+    for start in range(0, len(vectors), ROWS):
+        rows = vectors[start : start + ROWS]
+        rows = rows.astype(np.float32 if rows.dtype == np.float16 else rows.dtype)
+        scale = np.abs(rows).max(axis=1, initial=0, keepdims=True)
+        scaled = (rows / np.where(scale == 0, 1, scale)).astype(np.float32)
+        lengths = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
+        units[start : start + ROWS] = scaled / np.where(lengths == 0, 1, lengths)
+    return units
 
 
 def _check_finite(name: str, matrix: Floats, frame_ids: Ints | None) -> None:
@@ -117,4 +127,6 @@ def _check_finite(name: str, matrix: Floats, frame_ids: Ints | None) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
         where = f"row {row}" if frame_ids is None else f"frame {frame_ids[row]}"
-        raise PoolError(f"{name} of {where} hold NaN or infinity; {int(wrong.sum())} rows do, compute them again")
+        raise PoolError(
+            f"{name} of {where} hold NaN or infinity; {int(wrong.sum())} rows do, compute them again"
+        )

@@ -74,7 +74,9 @@ class Frames:
         )
 
     def joined(self, other: Frames) -> Frames:
-        """These frames and then the others."""
+        """These frames and then the others; either may be empty, of whatever width."""
+        if not len(self) or not len(other):
+            return self if len(self) else other
         return Frames(
             frame_ids=np.concatenate([self.frame_ids, other.frame_ids]),
             video_no=np.concatenate([self.video_no, other.video_no]),

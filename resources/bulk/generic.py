@@ -1,39 +1,58 @@
-"""Any database that SQLAlchemy reaches: executemany through Core. No tuning for a named database here."""
+"""What any database that SQLAlchemy reaches can do, and the base of the tuned dialects. Names no database."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import sqlalchemy as sa
 
 
-def engine_options(url: sa.URL) -> dict[str, Any]:
-    """Options for `sa.create_engine`."""
-    return {"pool_pre_ping": True}
+class Dialect:
+    """All that differs between databases. Subclasses tune; this one uses Core and executemany."""
 
+    raw_rows: ClassVar[bool] = False
+    """Whether the driver's rows need none of SQLAlchemy's result processing."""
+    read_options: ClassVar[Mapping[str, Any]] = {}
+    """Execution options of a connection that only reads."""
+    write_options: ClassVar[Mapping[str, Any]] = {}
+    """Execution options of a connection that writes."""
 
-def prepare(engine: sa.Engine) -> None:
-    """Nothing to prepare."""
+    stream_options: ClassVar[Mapping[str, Any]] = {"stream_results": True}
+    """Execution options of a query whose result is larger than memory."""
 
+    def engine_options(self, url: sa.URL) -> dict[str, Any]:
+        """Options for `sa.create_engine`; may raise DatabaseError for a URL that cannot work."""
+        return {"pool_pre_ping": True}
 
-def insert(connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
-    """Insert the batches inside the caller's transaction."""
-    for batch in batches:
-        if batch.num_rows:
-            connection.execute(sa.insert(table), batch.to_pylist())
+    def prepare(self, engine: sa.Engine) -> None:
+        """Listen to what the engine does, once, before its first connection."""
 
+    def is_transient(self, error: BaseException) -> bool:
+        """Whether after this error of the driver the same transaction may well succeed a moment later."""
+        return False
 
-def upsert(connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
-    """Replace rows by primary key: delete those keys, then insert; every database can do that."""
-    keys = [column.name for column in table.primary_key]
-    statement = sa.delete(table).where(*(table.c[key] == sa.bindparam(f"key_{key}") for key in keys))
-    for batch in batches:
-        if batch.num_rows:
-            connection.execute(statement, [{f"key_{k}": row[k] for k in keys} for row in batch.select(keys).to_pylist()])
-            insert(connection, table, [batch])
+    def explain(self, error: BaseException) -> str:
+        """What went wrong, without any row data; drivers like to quote the offending key."""
+        return type(error).__name__
 
+    def lock(self, connection: sa.Connection, name: str) -> None:
+        """Make writers of the same slice queue up until the transaction ends."""
 
-def lock(connection: sa.Connection, name: str) -> None:
-    """Nothing to lock."""
+    def insert(self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
+        """Insert rows inside the caller's transaction."""
+        for batch in batches:
+            if batch.num_rows:
+                connection.execute(sa.insert(table), batch.to_pylist())
+
+    def upsert(self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
+        """Insert rows, or replace those with the same primary key, inside the caller's transaction."""
+        keys = [column.name for column in table.primary_key]
+        old = sa.delete(table).where(*(table.c[key] == sa.bindparam(f"key_{key}") for key in keys))
+        for batch in batches:
+            # Of several rows with one key the last stands, as in every dialect.
+            rows = list({tuple(row[key] for key in keys): row for row in batch.to_pylist()}.values())
+            if rows:
+                connection.execute(old, [{f"key_{key}": row[key] for key in keys} for row in rows])
+                connection.execute(sa.insert(table), rows)

@@ -1,73 +1,170 @@
-"""SQLite: WAL, explicit transactions, and prepared executemany over the raw connection. No other database here."""
+"""SQLite: WAL, explicit transactions, many rows a statement. No other database here.
+
+Rows go through the connection of the caller's transaction. A second SQLite library in the process (ADBC
+bundles one) would be faster, but whichever closes the file first drops the other's locks: see "Multiple copies
+of SQLite linked into the same application" in sqlite.org/howtocorrupt.html.
+"""
 
 from __future__ import annotations
 
+import itertools
+import sqlite3
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-BUSY_TIMEOUT_MS = 60_000
+from resources.bulk.generic import Dialect
+from resources.errors import DatabaseError
 
-
-def engine_options(url: sa.URL) -> dict[str, Any]:
-    """Options for `sa.create_engine`."""
-    return {"connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}
-
-
-def prepare(engine: sa.Engine) -> None:
-    """Turn the driver's own transaction control off; WAL on; BEGIN as the connection's options say."""
-
-    @sa.event.listens_for(engine, "connect")
-    def _connect(driver_connection: Any, _record: Any) -> None:
-        driver_connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
-            driver_connection.execute(f"PRAGMA {pragma}").close()
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        # A deferred transaction that writes later dies with SQLITE_BUSY at once if another has written meanwhile.
-        immediate = connection.get_execution_options().get("al_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+BUSY_TIMEOUT_SECONDS = 60
+# A vector of 1280 float16 values leaves a third of a 4 kB page empty; three of them fill one of 8 kB.
+PAGE_BYTES = 8192
+# 16 rows a statement run half as fast again as one, and more gain nothing; 999 is the least limit of parameters.
+ROWS_PER_STATEMENT = 16
+PARAMETERS = 999
 
 
-def insert(connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
-    """Insert the batches inside the caller's transaction."""
-    _execute(connection, sa.insert(table), table, batches)
+class SQLite(Dialect):
+    """SQLite through the standard library's driver."""
+
+    raw_rows: ClassVar[bool] = True
+    read_options: ClassVar[dict[str, Any]] = {"al_access": "read"}
+    stream_options: ClassVar[dict[str, Any]] = {}  # SQLite computes rows as they are fetched
+    write_options: ClassVar[dict[str, Any]] = {"al_access": "write"}
+
+    def engine_options(self, url: sa.URL) -> dict[str, Any]:
+        """A generous wait for the one writer; `?timeout=SECONDS` in the URL overrides it."""
+        if url.database in (None, "", ":memory:"):
+            raise DatabaseError(
+                "an in-memory SQLite database cannot be shared; name a file: sqlite:////data/al.db"
+            )
+        folder = Path(url.database).expanduser().parent
+        if not url.database.startswith("file:") and not folder.is_dir():
+            raise DatabaseError(
+                f"the folder {folder} of the database does not exist; create it or correct the URL"
+            )
+        return {} if "timeout" in url.query else {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
+
+    def prepare(self, engine: sa.Engine) -> None:
+        """Turn the driver's own transaction control off; BEGIN as the connection's purpose demands."""
+
+        @sa.event.listens_for(engine, "connect")
+        def _connect(driver: sqlite3.Connection, _record: Any) -> None:
+            driver.isolation_level = None
+            driver.execute(f"PRAGMA page_size={PAGE_BYTES}")  # of a new file only
+            if driver.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                driver.execute("PRAGMA journal_mode=WAL")
+            driver.execute("PRAGMA synchronous=NORMAL")
+            driver.execute("PRAGMA foreign_keys=ON")
+
+        @sa.event.listens_for(engine, "begin")
+        def _begin(connection: sa.Connection) -> None:
+            access = connection.get_execution_options().get("al_access")
+            connection.exec_driver_sql(f"PRAGMA query_only={int(access == 'read')}")
+            # A deferred transaction that reads first and then writes fails at once when another wrote meanwhile.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if access == "write" else "BEGIN")
+
+    def is_transient(self, error: BaseException) -> bool:
+        """Another writer held the file for longer than the time-out."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+    def explain(self, error: BaseException) -> str:
+        """SQLite's message: it names columns, never values."""
+        return str(error)
+
+    def insert(self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
+        """Insert rows inside the caller's transaction."""
+        self._insert(connection, table, batches, "")
+
+    def upsert(self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
+        """Insert rows, or replace those with the same primary key, inside the caller's transaction."""
+        quote = connection.dialect.identifier_preparer.quote
+        keys = [quote(column.name) for column in table.primary_key]
+        others = [quote(column.name) for column in table.columns if not column.primary_key]
+        action = (
+            f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}" if others else "NOTHING"
+        )
+        self._insert(connection, table, batches, f" ON CONFLICT ({', '.join(keys)}) DO {action}")
+
+    def _insert(
+        self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch], conflict: str
+    ) -> None:
+        quote = connection.dialect.identifier_preparer
+        for batch in batches:
+            names = ", ".join(quote.quote(name) for name in batch.schema.names)
+            columns = [_values(column) for column in batch.columns]
+            if all(isinstance(values, _Repeated) for values in columns):
+                columns[0] = columns[0] * batch.num_rows  # equal rows are still rows
+            repeated = [isinstance(values, _Repeated) for values in columns]
+            constants = tuple(values[0] for values, once in zip(columns, repeated, strict=True) if once)
+            varying = [values for values, once in zip(columns, repeated, strict=True) if not once]
+            flat: list[Any] = [None] * (batch.num_rows * len(varying))
+            for position, values in enumerate(varying):
+                flat[position :: len(varying)] = values
+            done = 0
+            for rows in (_rows_per_statement(len(constants), len(varying)), 1):
+                step, end = rows * len(varying), batch.num_rows - (batch.num_rows - done) % rows
+                parameters = [
+                    constants + tuple(flat[start : start + step])
+                    for start in range(done * len(varying), end * len(varying), step)
+                ]
+                if parameters:
+                    marks = _placeholders(repeated, rows)
+                    sql = f"INSERT INTO {quote.format_table(table)} ({names}) VALUES {marks}{conflict}"
+                    connection.exec_driver_sql(sql, parameters)
+                done = end
 
 
-def upsert(connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
-    """Insert, or replace every other column of the row with the same primary key."""
-    keys = [column.name for column in table.primary_key]
-    statement = sqlite_insert(table)
-    others = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
-    statement = (
-        statement.on_conflict_do_update(index_elements=keys, set_=others)
-        if others
-        else statement.on_conflict_do_nothing(index_elements=keys)
-    )
-    _execute(connection, statement, table, batches)
+def _rows_per_statement(constants: int, varying: int) -> int:
+    return max(1, min(ROWS_PER_STATEMENT, (PARAMETERS - constants) // varying))
 
 
-def _execute(connection: sa.Connection, statement: Any, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
-    sql: str | None = None
-    for batch in batches:
-        if sql is None:
-            sql = str(statement.compile(dialect=connection.dialect, column_keys=batch.schema.names))
-        rows = zip(*(_values(column) for column in batch.columns), strict=True)
-        connection.connection.executemany(sql, rows)  # type: ignore[attr-defined]
+def _placeholders(repeated: list[bool], rows: int) -> str:
+    """Two rows whose first and last columns repeat are `(?1, ?3, ?2), (?1, ?4, ?2)`: what repeats is bound once."""
+    shared, single = itertools.count(1), itertools.count(sum(repeated) + 1)
+    fixed = [f"?{next(shared)}" if once else "" for once in repeated]
+    return ", ".join(f"({', '.join(mark or f'?{next(single)}' for mark in fixed)})" for _ in range(rows))
+
+
+class _Repeated(list[Any]):
+    """The one value of all rows: a slice repeats its version or video in every row, and boxes are often absent."""
 
 
 def _values(column: pa.Array) -> list[Any]:
+    """Python values of a column as the driver binds them, by way of numpy where that is faster than Arrow."""
+    kind = column.type
+    if len(column) == 1:
+        return _python(column)  # so that every statement has a value of its own
+    if column.null_count == len(column):
+        return _Repeated([None])
+    if column.null_count:
+        return _python(column)
+    if pa.types.is_string(kind):
+        encoded = column.dictionary_encode()
+        words = encoded.dictionary.to_pylist()
+        if len(words) == 1:
+            return _Repeated(words)
+        # Ids repeat: one Python string for all rows that share it.
+        return [words[position] for position in encoded.indices.to_numpy().tolist()]
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        numbers = column.to_numpy()
+        return _Repeated([numbers[0].item()]) if (numbers == numbers[0]).all() else numbers.tolist()
+    return _python(column)
+
+
+def _python(column: pa.Array) -> list[Any]:
     if pa.types.is_timestamp(column.type):
-        # SQLAlchemy's storage format of DateTime on SQLite.
-        return [None if v is None else v.strftime("%Y-%m-%d %H:%M:%S.%f") for v in column.to_pylist()]
-    if column.null_count == 0 and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        return column.to_numpy().tolist()
-    return column.to_pylist()
-
-
-def lock(connection: sa.Connection, name: str) -> None:
-    """Nothing to lock."""
+        # The form in which SQLAlchemy stores DateTime on SQLite; Arrow adds the microseconds to %S.
+        column = pc.strftime(column, "%Y-%m-%d %H:%M:%S")
+    if column.null_count and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        values: list[Any] = pc.fill_null(column, 0).to_numpy().tolist()
+        for position in np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)):
+            values[position] = None
+        return values
+    return list(column.to_pylist())

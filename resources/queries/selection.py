@@ -152,6 +152,23 @@ class SelectionQueries:
         )
         return self.database.fetch(query).to_pandas()
 
+    def reasons(self, batch_id: int) -> pd.DataFrame:
+        """Why each frame of a batch was chosen, in order of rank."""
+        query = (
+            sa.select(
+                selections.c.rank,
+                frames.c.video_id,
+                frames.c.pts_ms,
+                selections.c.arm,
+                selections.c.score,
+                selections.c.reason,
+            )
+            .join(frames, frames.c.frame_id == selections.c.frame_id)
+            .where(selections.c.batch_id == batch_id)
+            .order_by(selections.c.rank)
+        )
+        return self.database.fetch(query).to_pandas()
+
     def note_tasks(self, batch_id: int, tasks_uri: str) -> None:
         """Note where a batch's labelling tasks lie."""
         row = sa.update(selection_batches).where(selection_batches.c.batch_id == batch_id)

@@ -46,6 +46,7 @@ class Video:
     frames_version: str | None
     missing_at: datetime | None
     superseded_by: str | None
+    registered_at: datetime
 
 
 COLUMNS = tuple(Video.__dataclass_fields__)

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs revisions on the connection that resources.migrations hands over. No engine, no settings."""
+"""Alembic's entry: runs revisions on the connection that resources.migrations hands over. No engine here."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""${message}
+"""${message}.
 
 Revision ${up_revision}, ${"after " + down_revision if down_revision else "the first"}.
 """

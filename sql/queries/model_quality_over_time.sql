@@ -1,5 +1,5 @@
 -- Model quality over time: what each model scored on the hold-out, with the labels it had learned from.
--- Reads learning_curve; one metric, macro-F1, with its 95 % interval. Change the metric to accuracy,
+-- Reads learning_curve; one metric, macro-F1, with its 95 per cent interval. Change the metric to accuracy,
 -- mean_average_precision, log_loss or expected_calibration_error for another curve.
 SELECT
     trained_at,

@@ -1,4 +1,4 @@
-"""Label Studio exports: files that release 1.23.2 wrote (tests/labels/exports), and damage done to such files."""
+"""Label Studio exports: files that release 1.23.2 wrote (in exports/), and damage done to such."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_file_of_another_encoding_is_unreadable() -> None:
 
 def test_lists_nested_beyond_reason_are_unreadable() -> None:
     with pytest.raises(ExportUnreadableError, match="too deeply"):
-        read_export(io.BytesIO(b"[" * 100_000 + b"]" * 100_000))
+        read_export(io.BytesIO(b"[" * 100_000 + b"]" * 100_000), "label_studio")
 
 
 def test_a_byte_order_mark_and_utf_16_are_read() -> None:
@@ -161,8 +161,8 @@ def test_without_updated_at_the_time_of_creation_counts() -> None:
     [
         ({"choices": ["zero", "nobody"]}, "contradicts itself"),
         ({"choices": ["zero", "?"]}, "contradicts itself"),
-        ({"choices": ["ze\u0000ro"]}, "control characters"),
-        ({"choices": ["\ud800"]}, "control characters"),
+        ({"choices": ["ze\u0000ro"]}, "control or invisible characters"),
+        ({"choices": ["\ud800"]}, "control or invisible characters"),
         ({"choices": ["x" * 201]}, "longer than 200"),
         ({"choices": [" "]}, "class is empty"),
         ({"choices": [3]}, "not a name"),
@@ -185,6 +185,7 @@ def test_a_choice_that_says_nothing_clear_is_broken_with_its_reason(value: Any, 
         ({"width": 0}, "is empty"),
         ({"width": -5}, "is empty"),
         ({"x": 90}, "leaves the frame"),
+        ({"y": -10}, "leaves the frame"),
         ({"rotation": 30}, "original_width"),
     ],
 )

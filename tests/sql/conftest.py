@@ -1,9 +1,10 @@
 """An archive for the tests of the views: empty tables, with the views over them, once per dialect."""
 
 import pytest
+
 from resources import views
 from resources.database import Database
-from support.rows import ArchiveRows
+from support.archive_rows import ArchiveRows
 
 
 @pytest.fixture

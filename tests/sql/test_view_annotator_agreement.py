@@ -1,7 +1,8 @@
 """annotator_agreement: how far people agree."""
 
 import pytest
-from support.rows import ArchiveRows
+
+from support.archive_rows import ArchiveRows
 
 
 def answer(archive: ArchiveRows, frames: list[int], annotator: str, marks: list[list[int]], **values) -> None:
@@ -36,7 +37,9 @@ def test_kappa_is_unknown_where_chance_alone_agrees(archive: ArchiveRows) -> Non
 
 def test_a_class_counts_only_where_both_judged_it(archive: ArchiveRows) -> None:
     frames = archive.video(1, [0, 400])
-    archive.classes("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
+    archive.classes(
+        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"
+    )
     archive.export(1)
     answer(archive, frames, "ann", [[1], []], judged_through=2)
     answer(archive, frames, "bob", [[1], [12]], judged="[1, 12]")

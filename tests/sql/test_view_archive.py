@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from resources.queries.videos import LIVE
-from support.rows import ArchiveRows
+from support.archive_rows import ArchiveRows
 
 
 def test_recordings_are_the_live_videos_with_their_month(archive: ArchiveRows) -> None:
@@ -28,7 +28,9 @@ def test_current_predictions_are_those_of_the_serving_checkpoint(archive: Archiv
     archive.serve("new")
     archive.predict("old", frame, (1, 0.9))
     archive.predict("new", frame, (2, 0.75))
-    rows = archive.query("SELECT checkpoint_id, frame_id, pts_ms, class_name, confidence FROM current_predictions")
+    rows = archive.query(
+        "SELECT checkpoint_id, frame_id, pts_ms, class_name, confidence FROM current_predictions"
+    )
     assert rows == [("new", frame, 0, "one", 0.75)]
 
 

@@ -1,6 +1,6 @@
 """frame_labels and human_labels: people's word over the model's."""
 
-from support.rows import ArchiveRows
+from support.archive_rows import ArchiveRows
 
 PRESENT = "SELECT frame_id, class_name, source FROM frame_labels ORDER BY frame_id, class_name"
 
@@ -60,7 +60,9 @@ def test_merged_classes_count_as_one(archive: ArchiveRows) -> None:
     archive.predict("m", second, (1, 0.5), (3, 0.75))
     archive.label(first, 1, present=0)
     archive.label(first, 3, annotators=2)
-    rows = archive.query("SELECT frame_id, class_id, class_name, annotators, confidence FROM frame_labels ORDER BY 1")
+    rows = archive.query(
+        "SELECT frame_id, class_id, class_name, annotators, confidence FROM frame_labels ORDER BY 1"
+    )
     assert rows == [(first, 1, "zero", 2, None), (second, 1, "zero", None, 0.75)]
 
 

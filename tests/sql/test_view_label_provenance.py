@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
+
 from al_assets.labels.annotations import standing
 from resources.tables import annotations
-from support.rows import NOW, ArchiveRows
+from support.archive_rows import NOW, ArchiveRows
 
 
 def test_one_row_leads_from_an_annotation_to_batch_model_and_runs(archive: ArchiveRows) -> None:
@@ -16,15 +17,17 @@ def test_one_row_leads_from_an_annotation_to_batch_model_and_runs(archive: Archi
     archive.add("checkpoints", checkpoint_id="m1", run_id="run-train")
     batch = {"strategy": "margin", "checkpoint_id": "m1", "embedder_id": "e1", "run_id": "run-select"}
     archive.add("selection_batches", batch_id=7, created_at=NOW - timedelta(days=1), **batch)
-    archive.add("selections", batch_id=7, rank=3, frame_id=frame, arm="random", propensity=0.125, reason="drawn")
-    archive.annotation(2**32, frame, "ann", "labelled", 2, 1, 2)
-    columns = (
-        "class_names, annotator, video_id, export_uri, import_run_id, batch_id, strategy, arm, rank, propensity, "
-        "selection_reason, selection_run_id, checkpoint_id, embedder_id, checkpoint_run_id"
+    archive.add(
+        "selections", batch_id=7, rank=3, frame_id=frame, arm="random", propensity=0.125, reason="drawn"
     )
-    assert archive.query(f"SELECT {columns} FROM label_provenance") == [
-        ("one|zero", "ann", "v1", "round-1.json", "run-import", 7, "margin", "random", 3, 0.125)
-        + ("drawn", "run-select", "m1", "e1", "run-train")
+    archive.annotation(2**32, frame, "ann", "labelled", 2, 1, 2)
+    asked = "batch_id, strategy, arm, rank, propensity, selection_reason, selection_run_id, embedder_id"
+    assert archive.query(f"SELECT {asked} FROM label_provenance") == [
+        (7, "margin", "random", 3, 0.125, "drawn", "run-select", "e1")
+    ]
+    behind = "class_names, annotator, video_id, export_uri, import_run_id, checkpoint_id, checkpoint_run_id"
+    assert archive.query(f"SELECT {behind} FROM label_provenance") == [
+        ("one|zero", "ann", "v1", "round-1.json", "run-import", "m1", "run-train")
     ]
 
 
@@ -44,7 +47,9 @@ def test_of_two_batches_the_latest_before_the_import_asked(archive: ArchiveRows)
     archive.annotation(2**32, frame, "ann", "nobody")
     for batch_id, days in ((1, 3), (2, 2), (3, -1)):
         run_id = f"run-{batch_id}"
-        archive.add("selection_batches", batch_id=batch_id, run_id=run_id, created_at=NOW - timedelta(days=days))
+        archive.add(
+            "selection_batches", batch_id=batch_id, run_id=run_id, created_at=NOW - timedelta(days=days)
+        )
         archive.add("selections", batch_id=batch_id, rank=1, frame_id=frame)
     assert archive.query("SELECT batch_id FROM label_provenance") == [(2,)]
 
@@ -70,6 +75,8 @@ def test_what_stands_is_what_the_training_takes(archive: ArchiveRows) -> None:
             source_id=[None, "ls:1", "ls:2", "ann"][rng.integers(4)],
             annotated_at=[None, datetime(2026, 1, 1), datetime(2026, 1, 2)][rng.integers(3)],
         )
-        expected = standing(pd.DataFrame(archive.query("SELECT * FROM annotations"), columns=annotations.c.keys()))
+        expected = standing(
+            pd.DataFrame(archive.query("SELECT * FROM annotations"), columns=annotations.c.keys())
+        )
         rows = archive.query("SELECT annotation_id FROM label_provenance WHERE standing = 1 ORDER BY 1")
         assert [row[0] for row in rows] == expected["annotation_id"].tolist()

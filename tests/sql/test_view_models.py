@@ -1,7 +1,8 @@
 """class_distribution, confused_pairs, learning_curve: how much of each class, and how good the models are."""
 
 import pytest
-from support.rows import ArchiveRows
+
+from support.archive_rows import ArchiveRows
 
 
 def test_class_distribution_counts_people_and_model_apart(archive: ArchiveRows) -> None:
@@ -54,11 +55,15 @@ def test_learning_curve_has_overall_test_metrics_of_every_model_promoted_or_not(
     archive.serve("second")
     archive.add("checkpoints", checkpoint_id="first", labelled_frames=40)
     archive.add("checkpoints", checkpoint_id="third", labelled_frames=90)
-    for number, (checkpoint, promoted) in enumerate([("first", 1), ("third", 0), ("second", 0), ("second", 1)]):
+    for number, (checkpoint, promoted) in enumerate(
+        [("first", 1), ("third", 0), ("second", 0), ("second", 1)]
+    ):
         archive.add("promotions", promotion_id=number, checkpoint_id=checkpoint, promoted=promoted)
     for checkpoint in ("first", "second", "third"):
         for split, class_id in (("test", 0), ("test", 1), ("validation", 0)):
-            archive.add("evaluations", checkpoint_id=checkpoint, split=split, metric="macro_f1", class_id=class_id)
+            archive.add(
+                "evaluations", checkpoint_id=checkpoint, split=split, metric="macro_f1", class_id=class_id
+            )
     rows = archive.query("SELECT checkpoint_id, promoted, serving FROM learning_curve ORDER BY 1")
     assert rows == [("first", 1, 0), ("second", 1, 1), ("third", 0, 0)]
 

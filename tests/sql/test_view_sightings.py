@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from support.rows import ArchiveRows
+from support.archive_rows import ArchiveRows
 
 SECONDS = [1000 * n for n in range(12)]
 RUNS = "SELECT start_ms, end_ms, frames FROM sightings ORDER BY start_ms"
@@ -76,11 +76,15 @@ def test_eleven_seconds_apart_or_in_different_videos_is_not_together(archive: Ar
 
 def test_who_was_seen_with_whom_can_be_asked_by_month(archive: ArchiveRows) -> None:
     archive.classes("zero", "one")
-    for number, recorded_at in enumerate([datetime(2026, 1, 5), datetime(2026, 1, 9), datetime(2026, 2, 1)], 1):
+    for number, recorded_at in enumerate(
+        [datetime(2026, 1, 5), datetime(2026, 1, 9), datetime(2026, 2, 1)], 1
+    ):
         (frame,) = archive.video(number, [0], recorded_at=recorded_at)
         archive.label(frame, 1)
         archive.label(frame, 2)
-    by_month = "SELECT month, class_a, class_b, SUM(encounters) FROM co_occurrence GROUP BY 1, 2, 3 ORDER BY 1"
+    by_month = (
+        "SELECT month, class_a, class_b, SUM(encounters) FROM co_occurrence GROUP BY 1, 2, 3 ORDER BY 1"
+    )
     assert archive.query(by_month) == [("2026-01", "zero", "one", 2), ("2026-02", "zero", "one", 1)]
 
 

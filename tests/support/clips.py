@@ -68,14 +68,19 @@ def render(
 
     start_pts: timestamp of the first frame in milliseconds. timestamps_ms: one per frame, ascending, for a
     variable frame rate (rate is then only nominal). rotation: display matrix, degrees counter-clockwise
-    (kept by mp4, mov and mkv); display_matrix: the whole matrix, nine integers. b_frames: frames that are stored out of order.
+    (kept by mp4, mov and mkv); display_matrix: the whole matrix, nine integers. b_frames: how many frames in
+    a row may be stored out of order.
     """
     path = Path(path)
     pictures = list(numbered(n, size) if frames is None else frames)
     height, width = pictures[0].shape[:2]
     exact = timestamps_ms is None and start_pts == 0
     times = timestamps_ms or [start_pts + round(i * 1000 / rate) for i in range(len(pictures))]
-    settings = {**_OPTIONS.get(codec, {}), **({"bf": str(b_frames)} if b_frames else {}), **(options or {})}
+    settings = {
+        **_OPTIONS.get(codec, {}),
+        **({"bf": str(b_frames)} if b_frames else {}),
+        **(options or {}),
+    }
     with av.open(str(path), "w", container_options=container_options or {}) as container:
         stream: Any = container.add_stream(codec, rate=rate, options=settings)
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format

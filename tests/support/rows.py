@@ -1,91 +1,70 @@
-"""Small archives as rows: every test states the values it is about, the rest is filled in."""
+"""Rows of `frames` and friends for tests of the SQL layer. No database here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import sqlalchemy as sa
-from al_assets.keys import frame_id
+from al_assets.keys import frame_range
 from resources.database import Database
+from resources.slices import KeyRange, Rows, Slice
 from resources.tables import metadata
 
-NOW = datetime(2026, 5, 1, 12)
-_FILLERS = {int: 0, float: 0.0, str: "", bytes: b"", datetime: NOW}
+NOW = datetime(2026, 3, 1, 12)
 
 
-class ArchiveRows:
-    """Adds rows to a database, one short statement each."""
+def frames(
+    video_no: int = 1, n: int = 3, *, video_id: str | None = None, brightness: float = 0.5
+) -> pd.DataFrame:
+    """n rows of `frames`."""
+    at = np.arange(n)
+    return pd.DataFrame(
+        {
+            "frame_id": frame_range(video_no)[0] + at,
+            "video_id": video_id or f"clip-{video_no}",
+            "frame_index": at,
+            "pts_ms": at * 40,
+            "width": 640,
+            "height": 480,
+            "brightness": brightness,
+            "sharpness": 12.5,
+            "phash": at - 1,
+            "duplicate_of": None,
+            "image_path": None,
+        }
+    )
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
 
-    def add(self, table_name: str, **values: Any) -> None:
-        """One row; columns that are not given get null or, where that is refused, a value of no meaning."""
-        table = metadata.tables[table_name]
-        row = {c.name: _FILLERS[c.type.python_type] for c in table.columns if not c.nullable} | values
-        with self.database.write() as connection:
-            connection.execute(sa.insert(table), row)
+def video_slice(rows: Rows, video_no: int = 1) -> Slice:
+    """The slice of one video in `frames`."""
+    return Slice({"frame_id": KeyRange(*frame_range(video_no))}, {"frames": rows})
 
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """All rows of a statement."""
-        with self.database.read() as connection:
-            return [tuple(row) for row in connection.exec_driver_sql(statement)]
 
-    def video(self, number: int, times_ms: Sequence[int] = (), **values: Any) -> list[int]:
-        """A video `v<number>` whose frames stand at these times; returns their frame_ids."""
-        video_id = f"v{number}"
-        defaults = {"status": "indexed", "split": "train", "kind": "video", "path": f"{video_id}.mp4"}
-        self.add("videos", **{"video_id": video_id, "video_no": number} | defaults | values)
-        ids = [frame_id(number, 5 * n) for n in range(len(times_ms))]
-        for n, (key, pts_ms) in enumerate(zip(ids, times_ms, strict=True)):
-            self.add("frames", frame_id=key, video_id=video_id, frame_index=5 * n, pts_ms=pts_ms)
-        return ids
+def breaks_after(n: int, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """A producer that fails after n rows, as a decoder does."""
+    yield rows.iloc[:n]
+    raise OSError("the video ends in the middle of a frame")
 
-    def classes(self, *names: str) -> None:
-        """Classes 1, 2, ... with these names."""
-        for class_id, name in enumerate(names, 1):
-            self.add("classes", class_id=class_id, name=name, aliases="[]", active=1)
 
-    def export(self, export_id: int, status: str = "imported", **values: Any) -> None:
-        """A label export."""
-        self.add("label_exports", export_id=export_id, status=status, imported_at=NOW, **values)
+def embeddings(video_no: int, n: int, dimensions: int = 4) -> pa.Table:
+    """n rows of `embeddings`."""
+    vectors = np.arange(n * dimensions, dtype="<f2").reshape(n, dimensions)
+    return pa.table(
+        {
+            "embedder_id": pa.array(["e1"] * n),
+            "frame_id": pa.array(frame_range(video_no)[0] + np.arange(n)),
+            "vector": pa.array([row.tobytes() for row in vectors], pa.binary()),
+        }
+    )
 
-    def label(self, frame: int, class_id: int, present: int = 1, export_id: int = 1, **values: Any) -> None:
-        """The consensus on a frame and class; its latest annotation belongs to the export."""
-        defaults = {"agreement": 1.0, "annotators": 1, "annotation_id": export_id * 2**32}
-        self.add("labels", frame_id=frame, class_id=class_id, present=present, **defaults | values)
 
-    def annotation(
-        self, annotation_id: int, frame: int, annotator: str, outcome: str, *marks: int, **values: Any
-    ) -> None:
-        """An annotation of export 1 that marks these classes and judged classes 1 to 9."""
-        row = {"export_id": 1, "judged_through": 9} | values
-        self.add(
-            "annotations",
-            annotation_id=annotation_id,
-            frame_id=frame,
-            annotator=annotator,
-            outcome=outcome,
-            **row,
-        )
-        for mark, class_id in enumerate(marks):
-            self.add("annotation_labels", annotation_id=annotation_id, mark=mark, class_id=class_id)
-
-    def serve(self, checkpoint_id: str, task: str = "multi_label") -> None:
-        """A checkpoint that serves."""
-        self.add("checkpoints", checkpoint_id=checkpoint_id, task=task)
-        self.add("serving", slot=1, checkpoint_id=checkpoint_id)
-
-    def predict(self, checkpoint_id: str, frame: int, *instances: tuple[int, float]) -> None:
-        """Predicted instances (class_id, confidence) on a frame."""
-        for instance, (class_id, confidence) in enumerate(instances):
-            self.add(
-                "predictions",
-                checkpoint_id=checkpoint_id,
-                frame_id=frame,
-                instance=instance,
-                class_id=class_id,
-                confidence=confidence,
-            )
+def count(database: Database, table: str, **where: object) -> int:
+    """Rows of a table."""
+    found = metadata.tables[table]
+    conditions = [found.c[column] == value for column, value in where.items()]
+    with database.read() as connection:
+        return int(connection.scalar(sa.select(sa.func.count()).select_from(found).where(*conditions)) or 0)

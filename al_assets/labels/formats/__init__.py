@@ -41,10 +41,7 @@ def detect(head: bytes) -> str:
     head: the first HEAD_BYTES or more; a character cut at its end does no harm.
     Raises UnknownFormatError, or ExportUnreadableError for an empty file.
     """
-    if not head.strip(b" \t\r\n\x00\xef\xbb\xbf"):
-        decode_text(head)
-    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    text = head.decode(encoding, errors="ignore")
+    text = decode_text(head, whole=False)
     for name, candidate in FORMATS.items():
         if candidate.recognises(text):
             return name

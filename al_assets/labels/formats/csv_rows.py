@@ -41,6 +41,7 @@ from al_assets.labels.formats.values import (
 )
 
 NAME = "csv"
+_BLANK = "\r\n\ufeff"
 _DELIMITERS = ",;\t"
 _SIDES = ("x", "y", "width", "height")
 _HALF = "the export is half-written: {}; write it again whole, ending with a line break, and replace the file"
@@ -70,10 +71,10 @@ class _Row:
 
 def recognises(head: str) -> bool:
     """Whether the first line is a header with a `label` column and one that names frames."""
-    lines = head.lstrip("\ufeff").splitlines()
+    header = _header(head.lstrip(_BLANK))
     try:
-        columns = _columns(next(csv.reader(lines[:1], delimiter=_delimiter(lines[0])))) if lines else []
-    except (csv.Error, StopIteration):
+        columns = _columns(next(csv.reader([header], delimiter=_delimiter(header))))
+    except csv.Error:
         return False
     return "label" in columns and not {"frame_id", "video_id", "image"}.isdisjoint(columns)
 
@@ -84,7 +85,7 @@ def read(stream: BinaryIO) -> Iterator[Record]:
     A broken row breaks the others of its annotation too: half of an answer would misread the person. The
     latest `annotated_at` among the rows counts. Raises ExportUnreadableError before the first record.
     """
-    text = decode_text(stream.read())
+    text = decode_text(stream.read()).lstrip(_BLANK)
     groups: dict[tuple[object, ...], list[_Row]] = {}
     for row in _rows(text):
         groups.setdefault(row.group, []).append(row)
@@ -112,6 +113,11 @@ class _Lines:
         return storable(raw)
 
 
+def _header(text: str) -> str:
+    """The first line, cut where the csv module cuts: str.splitlines would cut at form feeds too."""
+    return io.StringIO(text, newline="").readline()
+
+
 def _delimiter(header: str) -> str:
     return max(_DELIMITERS, key=header.count)
 
@@ -122,7 +128,7 @@ def _columns(cells: list[str]) -> list[str]:
 
 def _rows(text: str) -> list[_Row]:
     lines = _Lines(text)
-    reader = csv.reader(lines, delimiter=_delimiter(text.splitlines()[0]), strict=True)
+    reader = csv.reader(lines, delimiter=_delimiter(_header(text)), strict=True)
     try:
         columns = _columns(next(reader))
     except csv.Error as error:

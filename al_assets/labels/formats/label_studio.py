@@ -163,7 +163,7 @@ def _annotation(task: Mapping[str, Any], annotation: object, position: int, raw:
 
 
 def _source_id(value: object) -> str | None:
-    return None if value is None else f"ls:{clean_name(value, 'annotation id')}"
+    return None if value is None else clean_name(f"ls:{clean_name(value, 'annotation id')}", "annotation id")
 
 
 def _annotator(value: object) -> str:

@@ -29,8 +29,13 @@ LAST_FRAME_ID = 2**63 - 1
 EDGE = 0.01
 """How far a box may reach over the frame's edge and still be clipped: tools let the mouse slip a little."""
 _CANNOT_TELL_NAMES = frozenset({"?", CANNOT_TELL, "cannot_tell"})
+_INVISIBLE_EDGES = " \t\r\n\v\f\xa0\u2009\u202f\u3000\u200b\u2060\ufeff"
+_UNREADABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"
+"""Invisible, and yet part of words in Persian and Hindi and of many emoji."""
 _SHOW = reprlib.Repr()
 _SHOW.maxstring = _SHOW.maxother = _SHOW.maxlong = 80
+_SHOWN = 160
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 _WHOLE = re.compile(r"[0-9]{1,30}(\.0*)?")
@@ -42,7 +47,8 @@ class BrokenValueError(ValueError):
 
 def shown(value: object) -> str:
     """Short, printable form of any value for a message; never raises, never long."""
-    return _SHOW.repr(value)
+    text = _SHOW.repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def storable(text: str) -> str:
@@ -50,31 +56,38 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
-def decode_text(data: bytes) -> str:
-    """Text of an export file: UTF-8 with or without BOM, or UTF-16 with BOM. Raises ExportUnreadableError."""
-    if not data.strip(b" \t\r\n\x00\xef\xbb\xbf"):
-        raise ExportUnreadableError("the export is empty; export again and replace the file")
+def decode_text(data: bytes, *, whole: bool = True) -> str:
+    """Text of an export file: UTF-8 with or without BOM, or UTF-16 with BOM.
+
+    whole: False for the start of a file, in which undecodable bytes are left out.
+    Raises ExportUnreadableError where nothing is in it or the encoding is another.
+    """
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        return data.decode(encoding)
+        text = data.decode(encoding, errors="strict" if whole else "ignore")
     except UnicodeDecodeError as error:
         raise ExportUnreadableError(
             f"the export is not {encoding.removesuffix('-sig').upper()} text from byte {error.start} on:"
             " it is half-written or in another encoding; save it as UTF-8 and replace the file"
         ) from error
+    if not text.strip(" \t\r\n\x00"):
+        raise ExportUnreadableError("the export is empty; export again and replace the file")
+    return text
 
 
 def clean_name(value: object, what: str) -> str:
     """A name in the one form that we compare and store: trimmed, NFC, a single line."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BrokenValueError(f"{what} {shown(value)} is not text")
-    name = unicodedata.normalize("NFC", str(value).strip())
+    name = unicodedata.normalize("NFC", str(value).strip(_INVISIBLE_EDGES))
     if not name:
         raise BrokenValueError(f"{what} is empty")
-    if len(name) > NAME_LENGTH:
+    if len(name.encode("utf-16-le", errors="surrogatepass")) > 2 * NAME_LENGTH:  # as SQL Server counts
         raise BrokenValueError(f"{what} {shown(name)} is longer than {NAME_LENGTH} characters")
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
-        raise BrokenValueError(f"{what} {shown(name)} contains control characters")
+    if any(
+        unicodedata.category(character) in _UNREADABLE and character not in _JOINERS for character in name
+    ):
+        raise BrokenValueError(f"{what} {shown(name)} contains control or invisible characters")
     return name
 
 

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from al_assets.selection.pool import Picks, Pool, unit_vectors
+from al_assets.selection.pool import ROWS, Picks, Pool, unit_vectors
 from al_assets.selection.strategies.ranking import wanted
 
 CLUSTERS = 500
 """Most groups, unless the budget is larger (TypiClust's cap): with many labels finer ones only cost time."""
-FIT_ROWS = 50_000
-ROWS = 8192
-PASSES = 8
+FIT_ROWS = 20_000
+PASSES = 5
 
 
 def select(pool: Pool, budget: int, rng: np.random.Generator, *, spare: int = 0) -> Picks:
@@ -33,7 +32,7 @@ def select(pool: Pool, budget: int, rng: np.random.Generator, *, spare: int = 0)
         return Picks(np.empty(0, dtype=np.intp), np.empty(0), [])
     by_id = np.argsort(pool.frame_ids)
     points = unit_vectors(pool.embeddings[by_id])
-    covered = unit_vectors(pool.labelled_embeddings)
+    covered = unit_vectors(pool.labelled_embeddings) if len(pool.labelled_embeddings) else points[:0]
     groups = min(budget + len(covered), max(budget, CLUSTERS), len(points) + len(covered))
     centres = _centres(points, covered, max(1, groups), rng)
     group, distance = _nearest(points, centres)

@@ -15,7 +15,7 @@ from al_assets.selection.strategies.ranking import most_uncertain
 def select(pool: Pool, budget: int, rng: np.random.Generator, *, spare: int = 0) -> Picks:
     """Picks by least confidence, highest first, ties in a seeded order of frame_id.
 
-    single_label: `1 - max_c p_c`. multi_label: `max_c (1 - max(p_c, 1 - p_c))`, the class whose yes or no is
-    least sure. Raises NoModelError while there are no probabilities.
+    single_label: `1 - max_c p_c`. multi_label: `1 - prod_c max(p_c, 1 - p_c)`, the likeliest set of classes.
+    Raises NoModelError while there are no probabilities.
     """
     return most_uncertain(pool, uncertainty.least_confidence, "least confidence", budget, rng, spare)

@@ -50,9 +50,6 @@ def most_uncertain(
         raise NoModelError(
             f"strategy {name!r} needs a model's probabilities; use 'coverage' or 'auto' until one serves"
         )
-    scores = np.zeros(len(pool))
-    if count and not (pool.task == "single_label" and pool.probabilities.shape[1] == 1):
-        # A softmax over one class is certain of everything.
-        scores = np.asarray(uncertainty(np.clip(pool.probabilities, 0, 1), pool.task), dtype=np.float64)
+    scores = np.asarray(uncertainty(np.clip(pool.probabilities, 0, 1), pool.task), dtype=np.float64)
     order = np.lexsort((seeded_order(pool.frame_ids, rng), -scores))[:count]
     return Picks(order, scores[order], [f"{name} uncertainty {score:.3f}" for score in scores[order]])

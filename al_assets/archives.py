@@ -1,0 +1,55 @@
+"""Opening the archive outside Dagster, and looking before leaping: what an export would bring. No writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from al_assets.labels.assets import read_import
+from al_assets.settings import load_settings
+from resources import migrations
+from resources.archive import Archive
+from resources.database import Database
+from resources.environments import Environment
+from resources.storage import Storage
+
+
+class NotSetUpError(RuntimeError):
+    """There is nothing at this home yet, or its tables are of another revision."""
+
+
+def open_archive(environment: Environment) -> Archive:
+    """The archive of an environment. Raises NotSetUpError where its tables are missing or old."""
+    database = Database(url=environment.database_url)
+    if database.dialect_name == "sqlite" and not (environment.home / "al.db").exists():
+        path = environment.database_url.removeprefix("sqlite:///")
+        if not Path(path).exists():
+            raise NotSetUpError(f"no archive at {environment.home}; `al demo` or `al dev` makes one")
+    if migrations.current(database) != migrations.head():
+        raise NotSetUpError("the tables are of another revision; run `al db upgrade`")
+    return Archive(database=database, storage=Storage(url=environment.storage_url, **environment.storage_options))
+
+
+@dataclass(frozen=True)
+class ExportPreview:
+    """What an export would bring."""
+
+    summary: str
+    reasons: list[str]
+    complete: bool
+
+
+def preview_export(archive: Archive, environment: Environment, file: Path) -> ExportPreview:
+    """Read an export as the importer would, store nothing. Raises ExportUnreadableError."""
+    local = Archive(database=archive.database, storage=Storage(url=str(file.resolve().parent)))
+    name, found = read_import(local, load_settings(environment.settings_path), path=file.name, export_id=0)
+    reasons = Counter(reject["reason"] for reject in found.rejects)
+    counts = found.counts
+    summary = (
+        f"{file.name} is {name}: {counts['imported'] + counts['rejected']} records, {counts['imported']} would be "
+        f"imported ({counts['unchanged']} of them known already), {counts['rejected']} rejected"
+    )
+    if found.new_classes:
+        summary += f"; new classes: {', '.join(found.new_classes)}"
+    return ExportPreview(summary, [f"{n} x {reason}" for reason, n in reasons.most_common()], not reasons)

@@ -1,0 +1,199 @@
+"""Training of a head: labels and vectors in, a calibrated head out. No tables, no files, no evaluation.
+
+The loop begins with some twenty labelled frames, so the settings that matter (L2, calibration, thresholds)
+are chosen inside the training labels, by cross-validation that holds out whole clips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import DataLoader
+
+from al_assets.checkpoints.calibration import (
+    Scaling,
+    choose_thresholds,
+    fit_scaling,
+    scale_head,
+)
+from al_assets.checkpoints.cross_validation import HeldOut, cross_validate, weighted_problem
+from al_assets.checkpoints.dataset import FrameDataset, Sample
+from al_assets.checkpoints.fitting import Basis, Solution, principal_axes, solve
+from al_assets.checkpoints.folds import clip_folds
+from al_assets.checkpoints.heads import Head, to_probabilities
+from al_assets.keys import Task
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How a head is trained."""
+
+    l2: float | None = None
+    """Strength of the L2 penalty beside the summed loss; None chooses it by cross-validation over clips."""
+    iterations: int = 60
+    """Steps of the final fit at most; it stops earlier when converged."""
+    class_weighting: bool = True
+    """Rare classes (multi-label: presence against absence) weigh as much as common ones."""
+    seed: int = 7
+    """Decides ties between clips in cross-validation; nothing else is drawn."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings without meaning."""
+        if self.l2 is not None and not 0 < self.l2 < float("inf"):
+            raise ValueError(f"l2 = {self.l2} must be positive, or None to have it chosen")
+        if self.iterations < 1:
+            raise ValueError(f"iterations = {self.iterations} must be at least 1")
+
+
+def train_head(
+    features: npt.NDArray[np.floating],
+    targets: npt.NDArray[np.int8],
+    weights: npt.NDArray[np.floating] | None,
+    *,
+    task: Task,
+    class_ids: tuple[int, ...],
+    class_names: tuple[str, ...],
+    embedder_id: str,
+    config: TrainingConfig,
+    groups: npt.NDArray[np.int64] | None = None,
+) -> Head:
+    """Fit, calibrate and set the thresholds of a linear head on frozen vectors.
+
+    features: (n, d) float16 or float32; targets: (n, k) int8, 1 present, 0 judged absent, -1 not judged;
+    weights: (n,) or None, rows of weight 0 are left out; groups: clip of each row, None where every row
+    stands alone. Single-label rows must have at most one present class; rows without one teach nothing there
+    and are left out.
+
+    A multi-label class that lacks a judged presence or a judged absence gets no weight vector and a low
+    constant probability; a single-label class that nobody showed stays below those that were. Raises
+    ValueError for shapes that do not fit, for NaN, and where no row can be learned from.
+    """
+    rows = _usable_rows(features, targets, weights, class_ids, task)
+    clips = np.arange(len(features)) if groups is None else np.asarray(groups)
+    if clips.shape != (len(features),):
+        raise ValueError(f"groups {clips.shape} must name the clip of each of {len(features)} rows")
+    judged, clips = targets[rows], clips[rows]
+    row_weights = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)[rows]
+    basis = principal_axes(features[rows])
+    folds = clip_folds(judged, clips, folds=FOLDS, seed=config.seed)
+    l2, held_out = cross_validate(
+        basis, judged, row_weights, folds, task=task, l2=config.l2, balanced=config.class_weighting
+    )
+    problem, offset = weighted_problem(judged, row_weights[:, None], task, config.class_weighting)
+    solution = solve(basis, problem, l2=l2, iterations=config.iterations)
+    head = _assemble(basis, solution, offset, task, class_ids, class_names, embedder_id)
+    note = f"{len(rows)} training frames of {len(np.unique(clips))} clips, l2 {l2:g}"
+    if held_out is None:
+        return replace(head, calibration=f"not calibrated: no class shows in two clips ({note})")
+    return _calibrate_on_held_out(head, held_out, judged, row_weights, note)
+
+
+def _usable_rows(
+    features: npt.NDArray[np.floating],
+    targets: npt.NDArray[np.int8],
+    weights: npt.NDArray[np.floating] | None,
+    class_ids: tuple[int, ...],
+    task: Task,
+) -> npt.NDArray[np.int64]:
+    if features.ndim != 2 or targets.shape != (len(features), len(class_ids)):
+        raise ValueError(
+            f"features {features.shape}, targets {targets.shape}, {len(class_ids)} classes do not fit"
+        )
+    if weights is not None and (
+        np.shape(weights) != (len(features),) or not (np.asarray(weights) >= 0).all()
+    ):
+        raise ValueError(f"weights must be {len(features)} numbers >= 0, got {np.shape(weights)}")
+    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"{len(bad)} training vectors hold NaN or infinity, first in row {bad[0]}; embed them again"
+        )
+    positives = (targets == 1).sum(axis=1)
+    if task == "single_label" and (positives > 1).any():
+        raise ValueError(
+            f"row {int(positives.argmax())} has {positives.max()} classes; use the multi_label task"
+        )
+    usable = positives == 1 if task == "single_label" else (targets >= 0).any(axis=1)
+    if weights is not None:
+        usable &= np.asarray(weights) > 0
+    if not usable.any():
+        raise ValueError("no labelled frame to train on; label a batch first")
+    return np.flatnonzero(usable)
+
+
+def _assemble(
+    basis: Basis,
+    solution: Solution,
+    offset: npt.NDArray[np.float64],
+    task: Task,
+    class_ids: tuple[int, ...],
+    class_names: tuple[str, ...],
+    embedder_id: str,
+) -> Head:
+    dimensions, classes = len(basis.mean), len(class_ids)
+    return Head(
+        task=task,
+        class_ids=class_ids,
+        class_names=class_names,
+        embedder_id=embedder_id,
+        weight=np.ascontiguousarray((basis.axes @ solution.weight).T.numpy()),
+        bias=(solution.bias.numpy() - offset).astype(np.float32),
+        mean=basis.mean.numpy(),
+        scale=np.full(dimensions, basis.scale, dtype=np.float32),
+        temperature=np.ones(classes, dtype=np.float32),
+        thresholds=np.full(classes, 0.5, dtype=np.float32),
+    )
+
+
+def _calibrate_on_held_out(
+    head: Head,
+    held_out: HeldOut,
+    targets: npt.NDArray[np.int8],
+    row_weights: npt.NDArray[np.floating],
+    note: str,
+) -> Head:
+    """Calibration and thresholds from the held-out logits of the training clips themselves."""
+    # A class whose positives were all unknown to the fold that met them would look absent everywhere.
+    seen = (held_out.known & (targets == 1)).any(axis=0) | (head.task == "single_label")
+    scaling: Scaling = fit_scaling(
+        held_out.logits, targets, held_out.known * seen * row_weights[:, None], task=head.task
+    )
+    scaled = scale_head(head, scaling)
+    if head.task == "multi_label":
+        scaled = choose_thresholds(scaled, to_probabilities(scaling(held_out.logits), head.task))
+    return replace(scaled, calibration=f"held-out clips of {note} (slope {scaling.slope:.2f})")
+
+
+def gather(
+    dataset: FrameDataset,
+    *,
+    batch_size: int,
+    workers: int,
+    start_method: Literal["fork", "spawn", "forkserver"] | None = None,
+) -> npt.NDArray[np.float16]:
+    """Vectors (n, d) of a dataset in its order, through a DataLoader: one query a mini-batch.
+
+    workers: 0 reads in this process. start_method: how workers begin; None is the platform's default.
+    """
+    if dataset.what != "vectors":
+        raise ValueError("gather reads vectors; this dataset gives images")
+    context = start_method if workers else None
+    loader: DataLoader[Sample] = DataLoader(
+        dataset, batch_size=batch_size, num_workers=workers, shuffle=False, multiprocessing_context=context
+    )
+    out: npt.NDArray[np.float16] | None = None
+    done = 0
+    for batch in loader:
+        block = batch.inputs.numpy()
+        if out is None:
+            out = np.empty((len(dataset), block.shape[1]), dtype=block.dtype)
+        out[done : done + len(block)] = block
+        done += len(block)
+    if out is None:
+        raise ValueError("the dataset is empty; label a batch first")
+    return out

@@ -1,0 +1,230 @@
+"""The command line `al`: thin. It reads arguments, asks Dagster or the archive, and prints. No work of its own.
+
+Exit status 0 only where the thing asked for was done; errors go to stderr in one readable line.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from resources.environments import calm_threads
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Active learning for image and video archives.")
+database_app = typer.Typer(no_args_is_help=True, help="The tables.")
+labels_app = typer.Typer(no_args_is_help=True, help="Label exports.")
+checkpoints_app = typer.Typer(no_args_is_help=True, help="Models.")
+app.add_typer(database_app, name="db")
+app.add_typer(labels_app, name="labels")
+app.add_typer(checkpoints_app, name="checkpoints")
+
+console = Console()
+
+
+def main() -> None:
+    """Run the command line; an expected error is one line on stderr and exit status 1."""
+    calm_threads()
+    try:
+        app(standalone_mode=True)
+    except (LookupError, OSError, RuntimeError, ValueError) as error:
+        message = " ".join(str(error).split()) or type(error).__name__
+        print(f"al: {message}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _environment() -> Any:
+    from resources.environments import read_environment
+
+    return read_environment()
+
+
+def _archive() -> Any:
+    """The archive of this environment, its tables checked."""
+    from al_assets.archives import open_archive
+
+    return open_archive(_environment())
+
+
+def _headless() -> Any:
+    from al_assets.headless import Headless
+
+    return Headless.open(_environment())
+
+
+@app.command()
+def demo(
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="Rounds of labelling.")] = 5,
+    batch: Annotated[int, typer.Option(min=5, max=200, help="Frames a round.")] = 24,
+) -> None:
+    """Make a small archive and run the whole loop on it, with an oracle in the expert's place."""
+    from al_assets.demo_loop import run_demo
+
+    run_demo(_environment(), rounds=rounds, batch_size=batch, console=console)
+
+
+@app.command()
+def dev(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+) -> None:
+    """Run the Dagster UI and its daemon: the platform at work."""
+    from al_assets.home import run_dagster
+
+    raise typer.Exit(run_dagster(_environment(), host, port))
+
+
+@app.command()
+def status() -> None:
+    """What stands: videos, labels, models, open tasks, incidents."""
+    from al_assets.status import status_lines
+
+    for name, value in status_lines(_archive()):
+        console.print(f"[bold]{name:<16}[/bold] {value}", highlight=False)
+
+
+@database_app.command("upgrade")
+def upgrade_database() -> None:
+    """Bring the tables and views to the newest revision."""
+    from resources import migrations
+    from resources.database import Database
+
+    database = Database(url=_environment().database_url)
+    migrations.upgrade(database)
+    console.print(f"tables are at revision {migrations.current(database)}")
+
+
+@database_app.command("check")
+def check_database() -> None:
+    """Say how the tables differ from what the code expects."""
+    from resources import migrations
+    from resources.database import Database
+
+    differences = migrations.differences(Database(url=_environment().database_url))
+    if differences:
+        raise ValueError("the tables differ, run `al db upgrade`: " + "; ".join(differences))
+    console.print("the tables are as the code expects")
+
+
+@labels_app.command("check")
+def check_labels(file: Annotated[Path, typer.Argument(help="An export file on this machine.", exists=True)]) -> None:
+    """Say what an export would bring and why not, changing nothing."""
+    from al_assets.archives import preview_export
+
+    preview = preview_export(_archive(), _environment(), file)
+    console.print(preview.summary, highlight=False)
+    for reason in preview.reasons:
+        console.print(f"  {reason}", highlight=False, markup=False)
+    if not preview.complete:
+        raise typer.Exit(1)
+
+
+@labels_app.command("undo")
+def undo_export(export_id: Annotated[int, typer.Argument(help="Number of the export; see label_exports.")]) -> None:
+    """Take an export's judgements out of effect and learn again without them."""
+    headless = _headless()
+    count = headless.archive.labels.undo(export_id)
+    console.print(f"export {export_id}: {count} judgements are out of effect; learning without them")
+    headless.run("learn")
+
+
+@labels_app.command("list")
+def list_exports() -> None:
+    """Versions of exports and what became of them."""
+    _print(
+        ("export", "file", "status", "imported", "rejected", "error"),
+        [(e.export_id, e.uri, e.status, e.imported, e.rejected, e.error) for e in _archive().labels.exports()],
+    )
+
+
+@app.command()
+def classes() -> None:
+    """Classes and their spellings."""
+    table = _archive().labels.classes()
+    rows = [(row.class_id, row.name, ", ".join(row.aliases), bool(row.active)) for row in table.itertuples(index=False)]
+    _print(("class", "name", "aliases", "active"), rows)
+
+
+@checkpoints_app.command("list")
+def list_checkpoints() -> None:
+    """Models, oldest first, and which one serves."""
+    models = _archive().models
+    serving = models.serving()
+    rows = [
+        (c.checkpoint_id, c.labelled_frames, f"{c.trained_at:%Y-%m-%d %H:%M}", "serving" if c == serving else "")
+        for c in models.all()
+    ]
+    _print(("checkpoint", "labelled frames", "trained (UTC)", ""), rows)
+
+
+@checkpoints_app.command("promote")
+def promote(
+    checkpoint_id: Annotated[str, typer.Argument(help="Checkpoint to serve.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "promoted by hand",
+) -> None:
+    """Serve a checkpoint: its scores are completed, then the pointer moves."""
+    _promote(_headless(), checkpoint_id, reason)
+
+
+@checkpoints_app.command("rollback")
+def rollback() -> None:
+    """Serve the checkpoint that served before."""
+    headless = _headless()
+    previous = headless.archive.models.previous_serving()
+    if previous is None:
+        raise LookupError("no checkpoint served before the present one")
+    _promote(headless, previous, "rolled back by hand")
+
+
+def _promote(headless: Any, checkpoint_id: str, reason: str) -> None:
+    archive = headless.archive
+    archive.models.get(checkpoint_id)
+    archive.models.decide(checkpoint_id, promoted=True, reason=reason, by="hand", run_id=None, now=archive.now())
+    headless.run("score")
+    serving = archive.models.serving()
+    if serving is None or serving.checkpoint_id != checkpoint_id:
+        raise RuntimeError(f"{checkpoint_id} has not scored every frame yet; run the job score again")
+    console.print(f"{checkpoint_id} serves")
+
+
+@app.command()
+def simulate(
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds.")] = 8,
+    per_round: Annotated[int, typer.Option(min=1, help="Frames a round.")] = 10,
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions.")] = 5,
+) -> None:
+    """Compare strategies on the labels that stand, with the labels in the person's place."""
+    config = {"ops": {"simulation": {"config": {"rounds": rounds, "per_round": per_round, "seeds": seeds}}}}
+    headless = _headless()
+    headless.run("simulate", config=config)
+    console.print(f"curves are under {headless.archive.storage.uri('reports/simulation.csv')}")
+
+
+@app.command()
+def bench(
+    case: Annotated[str, typer.Argument(help="ingest, embed, io or score; `list` names them.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
+    rows: Annotated[int, typer.Option(min=1_000, help="Rows or frames, where the case takes a size.")] = 200_000,
+) -> None:
+    """Measure a case against its reference in the same run."""
+    from al_assets.bench import run_case
+
+    result = run_case(case, rows=rows)
+    if json_file:
+        json_file.write_text(result.to_json(), encoding="utf-8")
+    console.print_json(result.to_json())
+
+
+def _print(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""From vectors to scores: uncertainty and scored rows. No table, no storage, no clock."""

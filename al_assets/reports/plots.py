@@ -1,0 +1,80 @@
+"""Plots as SVG text, small enough for an event log. Values in, text out; no data is read here."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+"""Okabe and Ito (2008): told apart with any colour vision."""
+MARKERS = "os^Dv<>"
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A point of a learning curve with its interval, where it has one."""
+
+    labels: int
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def learning_curve_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str) -> str:
+    """Metric against labels, one line a curve with its interval as a band; told apart by marker too."""
+    figure, axes = _figure(4.8, 3.0)
+    for number, (name, points) in enumerate(curves.items()):
+        ordered = sorted(points, key=lambda point: point.labels)
+        colour = COLOURS[number % len(COLOURS)]
+        labels = [point.labels for point in ordered]
+        marker = MARKERS[number % len(MARKERS)]
+        axes.plot(labels, [p.value for p in ordered], color=colour, marker=marker, markersize=4, label=name)
+        banded = [p for p in ordered if p.low is not None and p.high is not None]
+        if banded:
+            low, high = [p.low for p in banded], [p.high for p in banded]
+            axes.fill_between([p.labels for p in banded], low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set(xlabel="labelled frames", ylabel=metric, ylim=(0, 1))
+    if curves:
+        axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def class_distribution_svg(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Horizontal bars of frames by class, one colour a series (such as labelled and predicted)."""
+    names = sorted({name for series in counts.values() for name in series})[:40]
+    figure, axes = _figure(4.8, 1.0 + 0.25 * max(1, len(names)))
+    height = 0.8 / max(1, len(counts))
+    for number, (series, values) in enumerate(counts.items()):
+        places = [row + number * height for row in range(len(names))]
+        widths = [values.get(name, 0) for name in names]
+        axes.barh(places, widths, height=height, color=COLOURS[number % len(COLOURS)], label=series)
+    axes.set_yticks([row + 0.4 - height / 2 for row in range(len(names))], names)
+    axes.invert_yaxis()
+    axes.set(xlabel="frames")
+    axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    """A figure of its own: pyplot's global state is not for threads."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.6)
+    return figure, axes
+
+
+def _svg(figure: Any) -> str:
+    """SVG text with real text elements (small, searchable), the same bytes for the same values."""
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "al", "font.family": "sans-serif"}):
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return re.sub(r"\n\s*", "\n", text[text.index("<svg") :])

@@ -1,0 +1,73 @@
+"""Several writers at once all succeed, and readers see the old slice until the new one is committed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import repeat
+
+import sqlalchemy as sa
+from resources.database import Database
+from resources.slice_writer import SliceWriter
+from resources.tables import frames as frames_table
+from support.rows import NOW, count, frames, video_slice
+
+WRITERS = 4
+REWRITES = 5
+
+
+def rewrite(url: str, video_no: int) -> None:
+    """Replace one slice several times, as a worker would."""
+    writer = SliceWriter(Database(url=url))
+    for n in range(1, REWRITES + 1):
+        writer.write("frames", video_slice(frames(video_no, 500 + n), video_no), now=NOW)
+
+
+def test_threads_that_write_different_slices_all_succeed(database: Database) -> None:
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(rewrite, repeat(database.url), range(1, WRITERS + 1)))
+    assert count(database, "frames") == WRITERS * (500 + REWRITES)
+
+
+def test_processes_that_write_the_same_slice_all_succeed(database: Database) -> None:
+    # Two that delete at once and then both insert would collide on the key.
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(rewrite, repeat(database.url), repeat(1, 2)))
+    assert count(database, "frames") == 500 + REWRITES
+    assert count(database, "materializations") == 2 * REWRITES
+
+
+def test_a_reader_sees_the_old_slice_until_the_commit(database: Database) -> None:
+    writer = SliceWriter(database)
+    writer.write("frames", video_slice(frames(n=3)), now=NOW)
+    with database.write() as connection:
+        connection.execute(sa.delete(frames_table))
+        assert count(database, "frames") == 3
+    assert count(database, "frames") == 0
+
+
+def test_a_long_read_sees_one_state_while_others_write(database: Database) -> None:
+    writer = SliceWriter(database)
+    writer.write("frames", video_slice(frames(n=2_000)), now=NOW)
+    stream = database.stream(sa.select(frames_table.c.frame_id, frames_table.c.brightness), batch_rows=100)
+    first = next(stream)
+    writer.write("frames", video_slice(frames(n=50, brightness=0.9)), now=NOW)
+    rest = list(stream)
+    assert first.num_rows + sum(batch.num_rows for batch in rest) == 2_000
+    assert {value for batch in rest for value in batch["brightness"].to_pylist()} == {0.5}
+
+
+def test_the_producer_runs_while_others_write(sqlite_database: Database) -> None:
+    # SQLite has one writer: nobody may hold it while a video decodes.
+    writer = SliceWriter(sqlite_database)
+    others = threading.Event()
+
+    def slow():  # type: ignore[no-untyped-def]
+        yield frames(1, 1)
+        writer.write("frames", video_slice(frames(2, 5), 2), now=NOW)
+        others.set()
+
+    writer.write("frames", video_slice(slow()), now=NOW)
+    assert others.is_set()
+    assert count(sqlite_database, "frames") == 6
