@@ -72,11 +72,6 @@ class BlobContainer:
         except FileMissingError:
             return
 
-    def size(self, path: str) -> int:
-        """Size of the blob, bytes."""
-        with self._blob_errors(path, "read"):
-            return int(self._container.get_blob_client(path).get_blob_properties().size)
-
     def uri(self, path: str) -> str:
         """Address of the blob, without any token."""
         return str(self._container.get_blob_client(path).url).split("?", 1)[0]

@@ -33,7 +33,7 @@ class ContentHash:
                 validity.update(_contiguous(column.is_valid().cast(pa.uint8())))
             if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
                 offsets, content = _offsets_and_content(column)
-                lengths.update(np.ascontiguousarray(np.diff(offsets)))
+                lengths.update(_bytes(np.diff(offsets)))
                 values.update(content)
             else:
                 values.update(_contiguous(column))
@@ -63,9 +63,14 @@ def _offsets_and_content(column: pa.Array) -> tuple[np.ndarray[Any, Any], memory
     return offsets, memoryview(content)[offsets[0] : offsets[-1]]
 
 
-def _contiguous(column: pa.Array) -> np.ndarray[Any, Any]:
+def _contiguous(column: pa.Array) -> memoryview:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
     if column.null_count:
         column = pc.fill_null(column, pa.scalar(0, pa.int64()).cast(column.type))
-    return np.ascontiguousarray(column.to_numpy(zero_copy_only=False))
+    return _bytes(column.to_numpy(zero_copy_only=False))
+
+
+def _bytes(values: np.ndarray[Any, Any]) -> memoryview:
+    plain: Any = np.ascontiguousarray(values).view(np.uint8)
+    return memoryview(plain)

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from resources import restrictions
 from resources.arrow_types import table_schema
 from resources.database import BATCH_ROWS, Database
-from resources.slices import KeyRange, Restriction
 from resources.slice_writer import table_named
+from resources.slices import KeyRange, Restriction
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -22,13 +24,14 @@ class LocalFolder:
 
     def walk(self, prefix: str) -> Iterator[StoredFile]:
         """Every file whose path begins with the prefix."""
-        if not self.root.is_dir():
-            raise StorageError(
-                f"the storage folder {self.root} does not exist; create it or correct AL_STORAGE_URL"
-            )
-        folder = self.root / prefix.rpartition("/")[0]
-        if folder.is_dir():
-            yield from (f for f in self._below(folder, frozenset()) if f.path.startswith(prefix))
+        with _listing(self.root):
+            if not self.root.is_dir():
+                raise StorageError(
+                    f"the folder {self.root} does not exist; create it or correct AL_STORAGE_URL"
+                )
+            folder = self.root / prefix.rpartition("/")[0]
+            if folder.is_dir():
+                yield from (f for f in self._below(folder, frozenset()) if f.path.startswith(prefix))
 
     def open(self, path: str) -> BinaryIO:
         """The file, seekable."""
@@ -68,41 +71,41 @@ class LocalFolder:
         except OSError as error:
             raise StorageError(f"{path} in {self.root} cannot be deleted: {error.strerror}") from error
 
-    def size(self, path: str) -> int:
-        """Size of the file, bytes."""
-        with self.open(path) as stream:
-            return os.fstat(stream.fileno()).st_size
-
     def uri(self, path: str) -> str:
         """A link that a browser on this machine opens."""
         return (self.root / path).absolute().as_uri()
 
     def _below(self, folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[StoredFile]:
-        try:
-            status = folder.stat()
-            here = (status.st_dev, status.st_ino)
-            if here in above:
-                return  # a link back to a folder above it
-            entries = list(os.scandir(folder))
-        except OSError as error:
-            raise StorageError(f"{folder} cannot be listed: {error.strerror}") from error
-        for entry in entries:
-            if entry.is_dir():
+        status = folder.stat()
+        here = (status.st_dev, status.st_ino)
+        if here in above:
+            return  # a link back to a folder above it
+        for entry in list(os.scandir(folder)):
+            try:
+                status = entry.stat()
+            except OSError as error:
+                # A link to nothing or to itself, or a file that went between the listing and the look.
+                if error.errno in (errno.ENOENT, errno.ELOOP):
+                    continue
+                raise
+            if stat.S_ISDIR(status.st_mode):
                 if not entry.name.startswith("."):
                     yield from self._below(Path(entry.path), above | {here})
-                continue
-            # A file may go between the listing and the look; then it was not there.
-            with suppress(FileNotFoundError):
-                yield self._describe(Path(entry.path))
+            elif stat.S_ISREG(status.st_mode):
+                yield StoredFile(
+                    path=Path(entry.path).relative_to(self.root).as_posix(),
+                    size_bytes=status.st_size,
+                    etag=f"{status.st_mtime_ns:x}-{status.st_size:x}",
+                    modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
+                )
 
-    def _describe(self, file: Path) -> StoredFile:
-        status = file.stat()
-        return StoredFile(
-            path=file.relative_to(self.root).as_posix(),
-            size_bytes=status.st_size,
-            etag=f"{status.st_mtime_ns:x}-{status.st_size:x}",
-            modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
-        )
+
+@contextmanager
+def _listing(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{error.filename or root} cannot be listed: {error.strerror}") from error
 
 
 def _sync(folder: Path) -> None:

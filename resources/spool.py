@@ -16,6 +16,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from resources import row_checks
+from resources.arrow_types import table_schema
 from resources.content_hash import ContentHash
 from resources.slices import Restriction, Rows
 
@@ -125,7 +126,7 @@ class Spool:
                     spooled = SpooledTable(table, fitted.schema, self.folder)
                 spooled.add(fitted, keep=whole)
         if spooled is None:
-            spooled = SpooledTable(table, row_checks.table_schema(table), self.folder)
+            spooled = SpooledTable(table, table_schema(table), self.folder)
         spooled.close()
         self.tables.append(spooled)
 

@@ -180,4 +180,4 @@ def _folder(url: str) -> Path:
     return Path(url).expanduser()
 
 
-__all__ = ["StorageError", "Storage", "StoredFile"]
+__all__ = ["Storage", "StorageError", "StoredFile"]

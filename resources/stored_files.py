@@ -31,13 +31,23 @@ class StoredFile:
 class Files(Protocol):
     """One kind of storage. Paths are clean already; errors are StorageError."""
 
-    def walk(self, prefix: str) -> Iterator[StoredFile]: ...
-    def open(self, path: str) -> BinaryIO: ...
-    def write(self, path: str, data: bytes) -> None: ...
-    def exists(self, path: str) -> bool: ...
-    def delete(self, path: str) -> None: ...
-    def size(self, path: str) -> int: ...
-    def uri(self, path: str) -> str: ...
+    def walk(self, prefix: str) -> Iterator[StoredFile]:
+        """Every file whose path begins with the prefix, in any order."""
+
+    def open(self, path: str) -> BinaryIO:
+        """The file, seekable."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write whole or not at all."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+
+    def delete(self, path: str) -> None:
+        """Remove the file if there is one."""
+
+    def uri(self, path: str) -> str:
+        """A link for people."""
 
 
 def clean(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -13,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from azure.storage.blob import BlobServiceClient
 from dagster_azure.blob import AzureBlobStorageKeyCredential
+
 from resources import tables
 from resources.database import Database
 from resources.storage import Storage
@@ -38,11 +40,20 @@ def azurite() -> Iterator[servers.Azurite]:
         yield server
 
 
-@pytest.fixture
-def sqlite_database(tmp_path: Path) -> Iterator[Database]:
-    """An empty SQLite database with all tables."""
-    database = Database(url=f"sqlite:///{tmp_path / 'al.db'}")
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables, to be copied: to create them takes longer than most tests."""
+    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = Database(url=f"sqlite:///{file}")
     tables.metadata.create_all(database.engine)
+    database.close()
+    return file
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path, sqlite_template: Path) -> Iterator[Database]:
+    """An empty SQLite database with all tables."""
+    database = Database(url=f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'al.db')}")
     yield database
     database.close()
 
@@ -55,7 +66,6 @@ def postgresql_database(postgresql: servers.PostgreSQL) -> Iterator[Database]:
     database = Database(url=postgresql.url(name))
     yield database
     database.close()
-    _administer(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

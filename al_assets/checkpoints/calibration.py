@@ -84,15 +84,24 @@ def scale_head(head: Head, scaling: Scaling) -> Head:
     """The head with `scaling` applied to its logits; thresholds keep their place on the logits.
 
     A frame that was over a threshold stays over it: calibration changes what is claimed, not what is decided.
+    Multi-label classes without a weight vector keep their low prior: what was learned on others is not theirs.
     """
-    temperature = head.temperature / np.float32(scaling.slope)
-    bias = head.bias + (scaling.shift * temperature).astype(np.float32)
-    thresholds = head.thresholds
-    if head.task == "multi_label":
-        inside = np.clip(thresholds.astype(np.float64), 1e-6, 1 - 1e-6)
-        moved = scaling.slope * np.log(inside / (1 - inside)) + scaling.shift
-        thresholds = (1 / (1 + np.exp(-moved))).astype(np.float32)
-    return replace(head, temperature=temperature, bias=bias, thresholds=thresholds)
+    moved = trained_classes(head) | (head.task == "single_label")
+    slope, shift = np.where(moved, scaling.slope, 1.0), np.where(moved, scaling.shift, 0.0)
+    temperature = head.temperature / slope
+    inside = np.clip(head.thresholds.astype(np.float64), 1e-6, 1 - 1e-6)
+    thresholds = 1 / (1 + np.exp(-slope * np.log(inside / (1 - inside)) - shift))
+    return replace(
+        head,
+        temperature=temperature.astype(np.float32),
+        bias=(head.bias + shift * temperature).astype(np.float32),
+        thresholds=thresholds.astype(np.float32) if head.task == "multi_label" else head.thresholds,
+    )
+
+
+def trained_classes(head: Head) -> npt.NDArray[np.bool_]:
+    """(k,) whether a class has a weight vector, so that frames can differ in it."""
+    return np.asarray((head.weight != 0).any(axis=1))
 
 
 def expected_f1_thresholds(probabilities: Floats) -> npt.NDArray[np.float32]:
@@ -123,8 +132,7 @@ def choose_thresholds(head: Head, probabilities: Floats) -> Head:
     A class without a weight vector says the same of every frame, so no threshold can pick the right ones:
     0.5.
     """
-    trained = (head.weight != 0).any(axis=1)
-    chosen = np.where(trained, expected_f1_thresholds(probabilities), np.float32(0.5))
+    chosen = np.where(trained_classes(head), expected_f1_thresholds(probabilities), np.float32(0.5))
     return replace(head, thresholds=chosen.astype(np.float32))
 
 

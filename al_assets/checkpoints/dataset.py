@@ -74,6 +74,7 @@ class FrameDataset(Dataset[Sample]):
                 f"the reader does not pickle ({error}); open its connection at first use"
             ) from error
         self._reader: FrameReader | None = reader
+        self._inherited: FrameReader | None = None
         self._owner = os.getpid()
 
     def __len__(self) -> int:
@@ -92,7 +93,7 @@ class FrameDataset(Dataset[Sample]):
         read = self._read(asked)
         if len(read) != len(asked):
             raise LookupError(f"asked for {len(asked)} {self.what} from frame {asked[0]} on, got {len(read)}")
-        inputs = [self._prepare(read[at]) for at in place.tolist()]
+        inputs = self._prepare(read, place.tolist())
         return [
             Sample(one, self.targets[at], self.weights[at])
             for one, at in zip(inputs, chosen.tolist(), strict=True)
@@ -100,7 +101,7 @@ class FrameDataset(Dataset[Sample]):
 
     def __getstate__(self) -> dict[str, Any]:
         """What travels to a spawned worker: keys, targets and the unopened reader."""
-        return {**self.__dict__, "_reader": None}
+        return {**self.__dict__, "_reader": None, "_inherited": None}
 
     def _read(self, frame_ids: list[int]) -> Sequence[Any] | npt.NDArray[Any]:
         reader = self._own_reader()
@@ -118,8 +119,11 @@ class FrameDataset(Dataset[Sample]):
             self._reader, self._owner = pickle.loads(self._pickled), os.getpid()
         return self._reader
 
-    def _prepare(self, item: npt.NDArray[Any]) -> torch.Tensor:
-        tensor = torch.from_numpy(np.array(item))
-        if self.what == "images":
-            tensor = tensor.permute(2, 0, 1)
-        return tensor if self.transform is None else self.transform(tensor)
+    def _prepare(self, read: Any, places: list[int]) -> list[torch.Tensor]:
+        """A tensor for each place in what was read; vectors are views of one copy of the block."""
+        if self.what == "vectors":
+            block = torch.from_numpy(np.array(read)).unbind()
+            tensors = [block[place] for place in places]
+        else:
+            tensors = [torch.from_numpy(np.array(read[place])).permute(2, 0, 1) for place in places]
+        return tensors if self.transform is None else [self.transform(tensor) for tensor in tensors]

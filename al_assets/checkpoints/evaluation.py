@@ -30,6 +30,8 @@ from al_assets.keys import OVERALL, Task
 LOWER_IS_BETTER = frozenset({"log_loss", "expected_calibration_error"})
 _UNBOUNDED = LOWER_IS_BETTER
 _Z = 1.959964
+FEWEST_CLIPS = 5
+"""Clips below which no bootstrap is drawn: of four, all point the same way by chance once in eight times."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def evaluate(
     shows), log_loss, expected_calibration_error. Per class: precision, recall, f1, average_precision. Average
     precision flatters on a handful of positives, so compare models on the same frames only.
 
-    With fewer than two clips, or where all resamples agree (a perfect score on five clips), the interval of a
+    With fewer than FEWEST_CLIPS clips (that show the class), or where all resamples agree, the interval of a
     metric in [0, 1] is Wilson's with as many observations as there are clips; the others then have none.
     Raises ValueError for shapes that do not fit and for NaN.
     """
@@ -115,8 +117,8 @@ def paired_difference(
     """Metric of a minus metric of b on the same frames and the same resamples of clips.
 
     Pairing takes out what both find hard, so that a real gain shows on far fewer labels than two intervals
-    side by side need. Columns of both models must be the same classes (`heads.align_classes`). Fewer than two
-    clips give no interval. Raises ValueError for an unknown metric.
+    side by side need. Columns of both models must be the same classes (`heads.align_classes`). On fewer than
+    FEWEST_CLIPS clips there is no interval. Raises ValueError for an unknown metric.
     """
     measure = _MEASURES.get(metric)
     if measure is None or (metric == "accuracy" and task != "single_label"):
@@ -125,7 +127,7 @@ def paired_difference(
     b = judged_rows(probabilities_b, targets, groups, task=task, thresholds=thresholds_b)
     counts = clip_counts(a.clips, resamples, rng)
     difference = measure(a, counts) - measure(b, counts)
-    low, high = _percentiles(difference) if a.clips >= 2 else (None, None)
+    low, high = _percentiles(difference) if a.clips >= FEWEST_CLIPS else (None, None)
     return Interval(_number(difference[0]), low, high)
 
 
@@ -151,7 +153,7 @@ def wilson(value: float, observations: int) -> tuple[float, float] | tuple[None,
 
 def _metric(name: str, class_id: int, values: Floats, clips: int, support: int) -> Metric:
     value = _number(values[0])
-    low, high = (None, None) if value is None or clips < 2 else _percentiles(values)
+    low, high = (None, None) if value is None or clips < FEWEST_CLIPS else _percentiles(values)
     if value is not None and name not in _UNBOUNDED and (low is None or low == high):
         low, high = wilson(value, clips)
     return Metric(name, class_id, value, low, high, support)

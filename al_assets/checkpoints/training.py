@@ -14,7 +14,6 @@ import numpy.typing as npt
 from torch.utils.data import DataLoader
 
 from al_assets.checkpoints.calibration import (
-    Scaling,
     choose_thresholds,
     fit_scaling,
     scale_head,
@@ -113,6 +112,8 @@ def _usable_rows(
         raise ValueError(
             f"{len(bad)} training vectors hold NaN or infinity, first in row {bad[0]}; embed them again"
         )
+    if not np.isin(targets, (-1, 0, 1)).all():
+        raise ValueError("targets must be 1 (present), 0 (judged absent) or -1 (not judged)")
     positives = (targets == 1).sum(axis=1)
     if task == "single_label" and (positives > 1).any():
         raise ValueError(
@@ -158,11 +159,8 @@ def _calibrate_on_held_out(
     note: str,
 ) -> Head:
     """Calibration and thresholds from the held-out logits of the training clips themselves."""
-    # A class whose positives were all unknown to the fold that met them would look absent everywhere.
-    seen = (held_out.known & (targets == 1)).any(axis=0) | (head.task == "single_label")
-    scaling: Scaling = fit_scaling(
-        held_out.logits, targets, held_out.known * seen * row_weights[:, None], task=head.task
-    )
+    cells = held_out.known * row_weights[:, None]
+    scaling = fit_scaling(held_out.logits, targets, cells, task=head.task)
     scaled = scale_head(head, scaling)
     if head.task == "multi_label":
         scaled = choose_thresholds(scaled, to_probabilities(scaling(held_out.logits), head.task))

@@ -74,5 +74,5 @@ def _as_bytes(columns: list[np.ndarray[Any, Any]]) -> list[bytes]:
     packed = np.empty(len(columns[0]), layout)
     for position, column in enumerate(columns):
         packed[str(position)] = column
-    found: list[bytes] = packed.view(np.dtype((np.void, layout.itemsize))).tolist()
-    return found
+    opaque: Any = packed.view(np.dtype((np.void, layout.itemsize)))
+    return opaque.tolist()

@@ -100,6 +100,22 @@ def test_one_long_clip_does_not_weigh_as_much_as_as_many_clips():
     assert one_clip(logits)[0, 0] > forty(logits)[0, 0] + 0.5
 
 
+def test_frames_of_one_clip_move_a_head_less_than_frames_of_many():
+    wrong, shown = overconfident(HEAD), VALIDATION[:40]
+    one_clip = calibrate(wrong, shown.vectors, shown.targets, groups=np.zeros(40, int))
+    many = calibrate(wrong, shown.vectors, shown.targets, groups=np.arange(40))
+    assert wrong.temperature[0] < one_clip.temperature[0] < many.temperature[0]
+
+
+def test_a_class_without_a_model_keeps_its_prior_through_calibration():
+    targets = TRAIN.targets.copy()
+    targets[:, 9] = 0
+    head = trained_head(type(TRAIN)(TRAIN.vectors, targets, TRAIN.clips))
+    righted = calibrate(overconfident(head), VALIDATION.vectors, VALIDATION.targets)
+    assert righted.bias[9] == head.bias[9]
+    assert righted.thresholds[9] == 0.5
+
+
 def test_cells_without_a_judgement_do_not_count():
     logits = np.array([[3.0], [-3.0], [5.0]])
     judged = fit_scaling(logits[:2], np.array([[1], [0]], np.int8), np.ones((2, 1)), task="multi_label")

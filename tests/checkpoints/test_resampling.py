@@ -110,6 +110,15 @@ def test_frames_that_nobody_judged_are_left_out():
     assert len(rows(targets=targets).clip) == len(FRAMES) - 40
 
 
+def test_cells_that_nobody_judged_count_neither_for_nor_against():
+    targets = FRAMES.targets.copy()
+    hidden = np.arange(len(FRAMES)) % 3 == 0
+    targets[hidden, 0] = -1
+    whole, kept = rows(targets=targets), rows(P[~hidden], FRAMES.targets[~hidden], FRAMES.clips[~hidden])
+    for name, values in resampling.class_metrics(whole, np.ones((1, 60))).items():
+        assert values[0, 0] == resampling.class_metrics(kept, np.ones((1, 60)))[name][0, 0]
+
+
 def test_nan_probabilities_are_refused_by_row():
     broken = P.copy()
     broken[7, 2] = np.nan

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
@@ -144,6 +147,33 @@ def test_rows_of_weight_zero_are_as_if_they_were_not_there():
     assert save_head(ignored, {}) == save_head(absent, {})
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    marks=arrays(
+        np.int8, st.tuples(st.integers(1, 12), st.integers(1, 4)), elements=st.sampled_from([-1, 0, 1])
+    ),
+    data=st.data(),
+)
+def test_any_judgements_give_probabilities_and_unseen_classes_low_ones(marks, data):
+    assume((marks >= 0).any())
+    groups = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(marks), max_size=len(marks))))
+    head = train_head(
+        ARCHIVE.vectors[: len(marks)],
+        marks,
+        None,
+        task="multi_label",
+        class_ids=CLASS_IDS[: marks.shape[1]],
+        class_names=CLASS_NAMES[: marks.shape[1]],
+        embedder_id="e",
+        config=TrainingConfig(),
+        groups=groups,
+    )
+    p = head.probabilities(HOLD_OUT.vectors)
+    unseen = ~(marks == 1).any(axis=0)
+    assert np.isfinite(p).all()
+    assert (p[:, unseen] < 0.25).all()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -153,6 +183,7 @@ def test_rows_of_weight_zero_are_as_if_they_were_not_there():
             "first in row 3",
         ),
         (lambda v, t: (v, np.full_like(t, -1)), "label a batch first"),
+        (lambda v, t: (v, t * 2), "not judged"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused_by_name(change, message):

@@ -249,3 +249,10 @@ def test_what_is_kept_of_a_broken_record_can_be_stored_anywhere() -> None:
     (record,) = annotated({"type": "choices", "value": {"choices": ["a\u0000b\ud800"]}})
     assert "\x00" not in record.raw
     assert record.raw.encode("utf-8")
+
+
+def test_a_reason_stays_short_whatever_the_record_holds() -> None:
+    data = [{letter * 50: ["\U000fa63d" * 90] * 9 for letter in "abcdef"}] * 9
+    (record,) = read([{"id": 1, "data": data, "annotations": [{"id": 1, "result": []}]}])
+    assert "is not an object" in record.reason
+    assert len(record.reason) < 250

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from resources import bulk
 from resources.arrow_types import table_schema
 from resources.bulk import Dialect

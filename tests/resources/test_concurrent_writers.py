@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import repeat
 
 import sqlalchemy as sa
+
 from resources.database import Database
 from resources.slice_writer import SliceWriter
 from resources.tables import frames as frames_table

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from resources.content_hash import ContentHash, combined
 
 SCHEMA = pa.schema(
@@ -45,7 +48,7 @@ def digest(batches: list[pa.RecordBatch]) -> str:
 def test_the_cut_into_batches_leaves_no_trace(rows: list[tuple[object, ...]], cuts: list[int]) -> None:
     whole = table(rows)
     edges = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
-    parts = [b for a, z in zip(edges, edges[1:], strict=False) for b in whole.slice(a, z - a).to_batches()]
+    parts = [b for a, z in pairwise(edges) for b in whole.slice(a, z - a).to_batches()]
     assert digest(parts) == digest(table(rows).combine_chunks().to_batches())
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+
 from resources.database import Database
 from resources.errors import BusyDatabaseError, CommitInDoubtError, DatabaseError
 from resources.slice_writer import SliceWriter
@@ -23,10 +24,15 @@ def incident(run_id: str) -> dict[str, object]:
     return {"run_id": run_id, "job": "learn", "cause": "c", "fix": "f", "happened_at": NOW}
 
 
-def test_a_write_that_raises_is_rolled_back(database: Database) -> None:
-    with pytest.raises(KeyError), database.write() as connection:
+def insert_and_fail(database: Database) -> None:
+    with database.write() as connection:
         connection.execute(sa.insert(incidents), incident("r1"))
         raise KeyError("after the insert")
+
+
+def test_a_write_that_raises_is_rolled_back(database: Database) -> None:
+    with pytest.raises(KeyError, match="after the insert"):
+        insert_and_fail(database)
     assert count(database, "incidents") == 0
 
 

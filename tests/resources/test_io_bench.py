@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+
 from resources.database import Database
 from resources.io_bench import measure_io, sample_frames
 from resources.row_checks import conform

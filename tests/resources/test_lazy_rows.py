@@ -6,6 +6,7 @@ import pickle
 
 import pyarrow as pa
 import pytest
+
 from al_assets.keys import frame_range
 from resources.database import Database
 from resources.errors import SchemaMismatchError

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+
 from resources import row_checks
 from resources.errors import SchemaMismatchError
 from resources.slices import RowBlock

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+
 from al_assets.keys import frame_range
 from resources.database import Database
 from resources.errors import DatabaseError, SchemaMismatchError, SliceMismatchError

@@ -11,6 +11,7 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 import pytest
+
 from resources.database import Database
 from resources.slice_writer import SliceWriter
 from resources.slices import Slice

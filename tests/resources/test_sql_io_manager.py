@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+
 from al_assets.keys import frame_range
 from resources.database import Database
 from resources.errors import SchemaMismatchError
@@ -71,9 +72,9 @@ def metadata_of(result: dg.ExecuteInProcessResult) -> Mapping[str, Any]:
     ],
     ids=["pandas", "arrow", "mapping", "slice", "list", "generator", "generator of slices"],
 )
-def test_every_form_of_rows_is_written(database: Database, rows: Any) -> None:
-    assert metadata_of(run(database, writing(rows)))["dagster/row_count"] == 4
-    assert count(database, "frames") == 4
+def test_every_form_of_rows_is_written(sqlite_database: Database, rows: Any) -> None:
+    assert metadata_of(run(sqlite_database, writing(rows)))["dagster/row_count"] == 4
+    assert count(sqlite_database, "frames") == 4
 
 
 def test_rows_without_partitions_replace_the_whole_table(database: Database) -> None:

@@ -12,6 +12,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+
 from resources.errors import FileMissingError, StorageError, UnsafePathError
 from resources.storage import Storage
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +18,7 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 from dagster_azure.blob import AzureBlobStorageDefaultCredential
+
 from resources.errors import FileMissingError, StorageError
 from resources.storage import Storage
 from support.servers import AZURITE_ACCOUNT, Azurite
@@ -58,16 +62,34 @@ def test_links_into_an_archive_are_followed_and_loops_end(local_storage: Storage
     (root(local_storage) / "videos").mkdir()
     (root(local_storage) / "videos" / "linked").symlink_to(archive)
     (root(local_storage) / "videos" / "dangling.mp4").symlink_to(tmp_path / "nowhere")
+    (root(local_storage) / "videos" / "itself.mp4").symlink_to("itself.mp4")
     assert [file.path for file in local_storage.list("videos/")] == ["videos/linked/2024/a.mp4"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
-def test_a_folder_that_cannot_be_listed_raises(local_storage: Storage) -> None:
-    closed = root(local_storage) / "videos"
-    closed.mkdir(mode=0o000)
-    with pytest.raises(StorageError, match="cannot be listed"):
-        local_storage.list("videos/")
-    closed.chmod(0o700)
+def test_a_folder_that_cannot_be_listed_raises() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        closed = Path(folder) / "videos"
+        closed.mkdir()
+        Path(folder).chmod(0o755)
+        closed.chmod(0o000)
+        with (
+            as_ordinary_user(),
+            pytest.raises(StorageError, match="videos cannot be listed: Permission denied"),
+        ):
+            Storage(url=folder).list("videos/")
+        closed.chmod(0o700)
+
+
+@contextmanager
+def as_ordinary_user() -> Iterator[None]:
+    """Root may list every folder, so act as nobody for a moment."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
 
 
 def test_a_folder_is_no_file(local_storage: Storage) -> None:

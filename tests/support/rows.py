@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
+
 from al_assets.keys import frame_range
 from resources.database import Database
 from resources.slices import KeyRange, Rows, Slice

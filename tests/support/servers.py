@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 60.0
+INITDB = ("-U", "al", "--auth=scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync")
 AZURITE_ACCOUNT = "devstoreaccount1"
 # The key that Azurite documents for everyone; it opens nothing else.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -57,8 +58,7 @@ def postgresql() -> Iterator[PostgreSQL]:
         as_user = _as_ordinary_user(folder)
         data = str(folder / "data")
         subprocess.run(
-            [*as_user, str(programs / "initdb"), "-D", data, "-U", "al", "--auth=scram-sha-256", "-E", "UTF8"]
-            + ["--no-locale", "--no-sync", f"--pwfile={folder / 'password'}"],
+            [*as_user, str(programs / "initdb"), "-D", data, *INITDB, f"--pwfile={folder / 'password'}"],
             check=True,
             capture_output=True,
         )
