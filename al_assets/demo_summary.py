@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from resources.views import SQL
 
 QUERIES = ("counts_per_individual", "who_is_seen_with_whom", "model_quality_over_time")
 ROWS = 5
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:")
 
 
 def print_summary(console: Console, homes: Mapping[str, Path], curves: Mapping[str, Sequence[Any]]) -> None:
@@ -61,5 +63,14 @@ def _statement(text: str) -> str:
 def _rows(frame: Any) -> Table:
     table = Table(*map(str, frame.columns))
     for row in frame.itertuples(index=False):
-        table.add_row(*("" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
+        table.add_row(*map(_cell, row))
     return table
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    # SQLite gives moments as text: minutes are enough for a table in a terminal.
+    return str(value)[:16] if MOMENT.match(str(value)) else str(value)

@@ -79,7 +79,9 @@ class Headless:
         name = str(VIDEOS.name)
         known = set(self.instance.get_dynamic_partitions(name))
         keys = [v.video_id for v in self.archive.videos.known() if v.status not in ("copy", "retired")]
-        self.instance.add_dynamic_partitions(name, [key for key in keys if key not in known])
+        fresh = [key for key in keys if key not in known]
+        self.instance.add_dynamic_partitions(name, fresh)
+        self._report("videos", new_videos=len(fresh))
         return keys
 
     def ingest(self, first: str, last: str) -> dg.ExecuteInProcessResult:
@@ -91,4 +93,10 @@ class Headless:
         new: list[int] = []
         for _ in range(2):
             new += register_exports(self.archive, self.settings, self.archive.now())[0]
+        self._report("label_exports", new_exports=len(new))
         return new
+
+    def _report(self, asset: str, **counts: int) -> None:
+        """Put what the world made in the lineage graph, as the sensors do."""
+        metadata = {**counts, **self.archive.monitoring.table_metadata(asset)}
+        self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata))

@@ -5,11 +5,11 @@ The producer may take hours; the transaction must not. A retry of the transactio
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from resources import row_checks
 from resources.arrow_types import table_schema
 from resources.content_hash import ContentHash
+from resources.errors import StorageError
 from resources.slices import Restriction, Rows
 
 BLOCK_ROWS = 8_192
@@ -29,14 +30,15 @@ MEMORY_BYTES = 16 << 20
 class SpooledTable:
     """Checked rows of one table, readable any number of times."""
 
-    def __init__(self, table: sa.Table, schema: pa.Schema, folder: Path) -> None:
+    def __init__(self, table: sa.Table, schema: pa.Schema) -> None:
         self.table = table
         self._hash = ContentHash(schema)
         self._schema = schema
-        self._path = folder / f"{table.name}.arrows"
-        self._kept: list[pa.RecordBatch] = []
         self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = self._pending_bytes = 0
+        self._kept: list[pa.RecordBatch] = []
         self._kept_bytes = 0
+        self._file: IO[bytes] | None = None
         self._writer: pa.RecordBatchStreamWriter | None = None
 
     @property
@@ -55,31 +57,41 @@ class SpooledTable:
             raise ValueError(f"batches of {self.table.name} change their columns on the way")
         # A producer may reuse its buffers, and a slice would keep its whole parent in memory: take a copy.
         self._pending.append(batch if keep else _copy(batch))
-        if (
-            keep
-            or sum(b.num_rows for b in self._pending) >= BLOCK_ROWS
-            or _bytes(self._pending) >= BLOCK_BYTES
-        ):
+        self._pending_rows += batch.num_rows
+        self._pending_bytes += batch.nbytes
+        if keep or self._pending_rows >= BLOCK_ROWS or self._pending_bytes >= BLOCK_BYTES:
             self._flush(keep=keep)
 
-    def close(self) -> None:
+    @property
+    def bytes_on_disk(self) -> int:
+        """Bytes that went to local disk."""
+        return 0 if self._file is None else os.fstat(self._file.fileno()).st_size
+
+    def finish(self) -> None:
         """No more rows come."""
         self._flush(keep=True)
-        if self._writer is not None:
+        if self._writer is not None and self._file is not None:
             self._writer.close()
+            self._file.flush()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows in order, in blocks."""
-        if self._writer is not None:
-            with pa.memory_map(str(self._path)) as source, pa.ipc.open_stream(source) as reader:
+        """The rows in order, in blocks; begin again by a new call, one reader at a time."""
+        if self._file is not None:
+            self._file.seek(0)
+            with os.fdopen(os.dup(self._file.fileno()), "rb") as source, pa.ipc.open_stream(source) as reader:
                 yield from _cut(reader)
         yield from _cut(self._kept)
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        if self._file is not None:
+            self._file.close()
 
     def _flush(self, *, keep: bool) -> None:
         if not self._pending:
             return
         block = self._pending[0] if len(self._pending) == 1 else pa.concat_batches(self._pending)
-        self._pending = []
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         self._hash.update(block)
         self._kept.append(block)
         if keep:
@@ -89,28 +101,35 @@ class SpooledTable:
             self._spill()
 
     def _spill(self) -> None:
-        if self._writer is None:
-            self._writer = pa.ipc.new_stream(str(self._path), self._schema)
-        for block in self._kept:
-            self._writer.write_batch(block)
+        try:
+            if self._file is None or self._writer is None:
+                # A file without a name: a killed process leaves nothing behind.
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115
+                self._writer = pa.ipc.new_stream(self._file, self._schema)
+            for block in self._kept:
+                self._writer.write_batch(block)
+        except OSError as error:
+            folder = tempfile.gettempdir()
+            raise StorageError(
+                f"rows cannot wait in {folder}: {error.strerror or error}; free space there or set TMPDIR"
+            ) from error
         self._kept, self._kept_bytes = [], 0
 
 
 class Spool:
-    """The rows of one slice; a folder on local disk that goes when the `with` block ends."""
+    """The rows of one slice, until the `with` block ends."""
 
     def __init__(self) -> None:
         self.tables: list[SpooledTable] = []
 
     def __enter__(self) -> Self:
-        self._temporary = tempfile.TemporaryDirectory(prefix="al-spool-")
-        self.folder = Path(self._temporary.name)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._temporary.cleanup()
+        for spooled in self.tables:
+            spooled.close()
 
     def add(self, table: sa.Table, rows: Rows | None, where: dict[str, Restriction]) -> None:
         """Run the producer to its end, checking every block against the table and the slice."""
@@ -122,21 +141,17 @@ class Spool:
             for batch in row_checks.blocks(table, block):  # type: ignore[arg-type]
                 fitted = row_checks.conform(table, batch)
                 row_checks.inside(table, fitted, where)
-                if spooled is None:
-                    spooled = SpooledTable(table, fitted.schema, self.folder)
+                spooled = spooled or self._new(table, fitted.schema)
                 spooled.add(fitted, keep=whole)
-        if spooled is None:
-            spooled = SpooledTable(table, table_schema(table), self.folder)
-        spooled.close()
-        self.tables.append(spooled)
+        (spooled or self._new(table, table_schema(table))).finish()
+
+    def _new(self, table: sa.Table, schema: pa.Schema) -> SpooledTable:
+        self.tables.append(SpooledTable(table, schema))
+        return self.tables[-1]
 
 
 def _copy(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.ipc.read_record_batch(batch.serialize(), batch.schema)
-
-
-def _bytes(batches: list[pa.RecordBatch]) -> int:
-    return sum(batch.nbytes for batch in batches)
 
 
 def _cut(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

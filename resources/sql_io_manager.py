@@ -160,14 +160,14 @@ def _metadata(context: dg.OutputContext, tally: _Tally, seconds: float) -> dict[
     own = _table_name(context)
     name = own if own in tables.metadata.tables else next(iter(tally.by_table), None)
     found: dict[str, Any] = {
-        "dagster/row_count": tally.rows,
+        "dagster/row_count": tally.by_table.get(name or "", tally.rows),
         "slices": tally.slices,
         "content_hash": tally.only_hash if tally.slices == 1 else tally.all_hashes.hexdigest(),
         "preview": dg.MetadataValue.md(preview(tally.first_rows)),
         "seconds": round(seconds, 3),
     }
     if context.has_asset_partitions and len(context.asset_partition_keys) == 1:
-        found["dagster/partition_row_count"] = tally.rows
+        found["dagster/partition_row_count"] = found["dagster/row_count"]
     if len(tally.by_table) > 1:
         found["rows_by_table"] = dg.MetadataValue.json(tally.by_table)
     if name is not None:

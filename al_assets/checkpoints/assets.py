@@ -271,7 +271,12 @@ def candidate_checkpoint(
     )
     context.log.info(f"{newest.checkpoint_id}: {'promoted' if decision.go else 'not promoted'}: {decision.reason}")
     return dg.MaterializeResult(
-        metadata={"checkpoint": newest.checkpoint_id, "promoted": int(decision.go), "why": decision.reason}
+        metadata={
+            "checkpoint": newest.checkpoint_id,
+            "promoted": int(decision.go),
+            "why": decision.reason,
+            **archive.monitoring.table_metadata("promotions"),
+        }
     )
 
 

@@ -20,6 +20,8 @@ PSEUDO_FRAMES = 1.0
 """Weight of an invented frame at the centre of the training data: it keeps every bias finite."""
 PRIOR_PRESENCE = 0.1
 """Probability of a class on that frame (multi-label): where a class without any evidence starts."""
+UNSEEN_PSEUDO_FRAMES = 10.0
+"""The same weight for a multi-label class nobody has seen: absent on m frames, its probability is 1 / (m + 10)."""
 # A direction with less than this share of the largest variance is rounding noise of float16 vectors.
 _RELATIVE_VARIANCE = 1e-6
 MOST_AXES = 512
@@ -110,7 +112,7 @@ def solve(
     seen = (problem.weights > 0).sum(dim=0).clamp_min(1)
     curvature = 0.25 * basis.spread.square()[:, None] * (cells / seen)[None, :]
     step = (curvature + l2).rsqrt() * problem.trained
-    bias_step = (0.25 * (cells + PSEUDO_FRAMES)).rsqrt()
+    bias_step = (0.25 * (cells + _pseudo_frames(problem))).rsqrt()
     variables = torch.zeros(len(basis.spread) + 1, problem.present.shape[1])
     if start is not None:
         variables[:-1] = torch.where(step > 0, start.weight / step, 0.0)
@@ -156,9 +158,18 @@ def _loss_and_slope(problem: Problem, logits: torch.Tensor) -> tuple[torch.Tenso
 def _prior(problem: Problem, bias: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Log loss of the invented frame at the centre, where logits are the biases."""
     if problem.task == "multi_label":
-        loss = (softplus(bias) - PRIOR_PRESENCE * bias).sum()
-        return PSEUDO_FRAMES * loss, PSEUDO_FRAMES * (torch.sigmoid(bias) - PRIOR_PRESENCE)
+        frames = _pseudo_frames(problem)
+        loss = (frames * (softplus(bias) - PRIOR_PRESENCE * bias)).sum()
+        return loss, frames * (torch.sigmoid(bias) - PRIOR_PRESENCE)
     by_model = bias.view(-1, problem.classes)
     share = 1.0 / problem.classes
     loss = -share * torch.log_softmax(by_model, dim=1).sum()
     return PSEUDO_FRAMES * loss, PSEUDO_FRAMES * (torch.softmax(by_model, dim=1) - share).reshape(-1)
+
+
+def _pseudo_frames(problem: Problem) -> torch.Tensor:
+    """Weight of the invented frame for each class, (m,)."""
+    few = torch.full_like(problem.trained, PSEUDO_FRAMES)
+    if problem.task == "single_label":
+        return few
+    return torch.where(problem.trained > 0, few, UNSEEN_PSEUDO_FRAMES)

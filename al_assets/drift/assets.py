@@ -97,6 +97,7 @@ def drift_report(
     metadata: dict[str, Any] = {
         "videos_compared": len({row["subject"] for row in rows}),
         "videos_adrift": int(adrift[adrift["drifted"] == 1]["subject"].nunique()),
+        **archive.monitoring.table_metadata("drift_results"),
     }
     if settings.drift.report:
         metadata |= _window(context, archive, settings, against, readable)

@@ -14,6 +14,7 @@ from resources.errors import FileMissingError
 from resources.pixels import VIDEOS as AREA
 from resources.queries.videos import Video, expected_version
 from resources.slices import KeyRange, Slice, Update
+from resources.table_metadata import column_schema
 
 videos = dg.AssetSpec(
     "videos",
@@ -21,7 +22,7 @@ videos = dg.AssetSpec(
     kinds={"azure", "file"},
     description="Video files and folders of stills under `videos/` in storage. The world makes them; the sensor "
     "`video_arrivals` registers them once they stand still.",
-    metadata={"dagster/table_name": "videos"},
+    metadata={"dagster/table_name": "videos", "dagster/column_schema": column_schema("videos")},
 )
 
 

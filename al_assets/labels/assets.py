@@ -22,6 +22,7 @@ from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.errors import FileMissingError
 from resources.queries.labels import Export
+from resources.table_metadata import column_schema
 
 label_exports = dg.AssetSpec(
     "label_exports",
@@ -29,7 +30,7 @@ label_exports = dg.AssetSpec(
     kinds={"file"},
     description="Exports of the labelling tool under `label_exports/` in storage. A person drops them there; the "
     "sensor `label_exports` registers each version once it stands still.",
-    metadata={"dagster/table_name": "label_exports"},
+    metadata={"dagster/table_name": "label_exports", "dagster/column_schema": column_schema("label_exports")},
 )
 
 

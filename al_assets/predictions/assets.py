@@ -109,5 +109,10 @@ def serving_checkpoint(context: dg.AssetExecutionContext, archive: Archive) -> d
     name = serving.checkpoint_id if serving else "none yet"
     context.log.info(f"serving {name}{' from now on' if moved else ''}; {len(missing)} videos lack the next one's scores")
     return dg.MaterializeResult(
-        metadata={"serving": name, "moved": int(moved), "videos_without_scores": len(missing)}
+        metadata={
+            "serving": name,
+            "moved": int(moved),
+            "videos_without_scores": len(missing),
+            **archive.monitoring.table_metadata("serving"),
+        }
     )

@@ -49,12 +49,13 @@ def circumstances(archive: Archive, settings: Settings) -> Circumstances:
     return Circumstances(serving.embedder_id, serving.checkpoint_id, load_checkpoint(archive, serving))
 
 
-def candidate_keys(archive: Archive, chosen: Circumstances, settings: SelectionSettings, rng: np.random.Generator) -> pa.Table:
+def candidates(
+    archive: Archive, chosen: Circumstances, settings: SelectionSettings, table: pa.Table, rng: np.random.Generator
+) -> pa.Table:
     """Training frames a strategy may look at: all, or where they are too many the least certain half and a draw.
 
     The draw keeps strategies that look for coverage honest, the least certain half those that look for doubt.
     """
-    table = archive.selection.open_frames(chosen.embedder_id, ["train"], repeats=False)
     if table.num_rows <= settings.candidates:
         return table
     keys = table["frame_id"].to_numpy()
@@ -70,7 +71,8 @@ def candidate_keys(archive: Archive, chosen: Circumstances, settings: SelectionS
 def make_plan(archive: Archive, settings: Settings, chosen: Circumstances, budget: int, seed: Sequence[int]) -> BatchPlan:
     """The next batch of `budget` frames: reads the pool, then one call of the pure planner."""
     rng = np.random.default_rng(seed)
-    table = candidate_keys(archive, chosen, settings.selection, rng)
+    everything = archive.selection.open_frames(chosen.embedder_id, ["train"], repeats=False)
+    table = candidates(archive, chosen, settings.selection, everything, rng)
     keys, vectors = archive.frames.vectors(chosen.embedder_id, table["frame_id"].to_pylist())
     taken = _frames(archive, chosen.embedder_id, archive.selection.taken())
     labelled_keys, targets = label_matrix(archive.models.labelled(), settings.task, split="train")
@@ -106,6 +108,7 @@ def make_plan(archive: Archive, settings: Settings, chosen: Circumstances, budge
             cosine=rules.cosine if rules.cosine < 1 else None,
         ),
         rng=rng,
+        random_population=everything["frame_id"].to_numpy(),
     )
 
 
@@ -189,7 +192,7 @@ def _batch_slice(
 
 
 @dg.asset(
-    group_name="labelling",
+    group_name="selection",
     kinds={"labelstudio", "file"},
     deps=[selection_batch],
     retry_policy=RETRY,

@@ -113,6 +113,7 @@ def plan_batch(
     policy: BatchPolicy,
     rule: RedundancyRule,
     rng: np.random.Generator,
+    random_population: Ints | None = None,
 ) -> BatchPlan:
     """The next batch.
 
@@ -120,7 +121,8 @@ def plan_batch(
     times (n,). taken: training frames that are. holdout_frame_ids: hold-out frames that nobody was asked
     about yet. holdout_labels: hold-out frames labelled so far. The random arm is drawn first; the strategy
     chooses among the rest and keeps its distance from it. What the evaluation arm cannot fill goes to the
-    strategy arm. The arms' ranks are interleaved, so that a batch answered in part is answered in proportion.
+    strategy arm. random_population: frames that the random arm is drawn from where the pool is a cut of them (else
+    the pool), so that its propensity holds for the archive and not for the cut. The arms' ranks are interleaved, so that a batch answered in part is answered in proportion.
     Raises PoolError, naming a frame, where the pool holds one that is taken or in a hold-out video.
     """
     candidates = Frames(
@@ -131,7 +133,8 @@ def plan_batch(
     sizes = arm_sizes(policy, holdout_labels)
     for_evaluation, for_random, for_strategy = rng.spawn(3)
     evaluation = _uniform("evaluation", holdout, sizes.evaluation, for_evaluation)
-    random = _uniform("random", np.sort(pool.frame_ids), sizes.random, for_random)
+    population = np.sort(pool.frame_ids if random_population is None else random_population)
+    random = _uniform("random", population, sizes.random, for_random)
     wanted = policy.size - len(evaluation.frame_ids) - sizes.random
     chosen, admitted = _strategy_arm(
         pool, candidates, taken, random.frame_ids, strategy, rule, wanted, for_strategy

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
 from resources.database import Database
+from resources.table_metadata import PREVIEW_ROWS, column_schema, preview
 from resources.tables import drift_results, frames, incidents, metadata, selections, training_sets, videos
 
 
@@ -55,7 +57,8 @@ class MonitoringQueries:
     def trained_on(self, training_set_id: str) -> list[str]:
         """Videos with frames in the training part of a training set."""
         query = (
-            sa.select(sa.distinct(frames.c.video_id))
+            sa.select(frames.c.video_id)
+            .distinct()
             .join(training_sets, training_sets.c.frame_id == frames.c.frame_id)
             .where(training_sets.c.training_set_id == training_set_id, training_sets.c.split == "train")
         )
@@ -115,6 +118,18 @@ class MonitoringQueries:
                 name: int(connection.scalar(sa.select(sa.func.count()).select_from(metadata.tables[name])) or 0)
                 for name in names
             }
+
+    def table_metadata(self, name: str) -> dict[str, Any]:
+        """Dagster metadata of a small table that is written by statement: rows, columns, its newest rows."""
+        table = metadata.tables[name]
+        newest = sa.select(table).order_by(*(column.desc() for column in table.primary_key)).limit(PREVIEW_ROWS)
+        batches = self.database.fetch(newest).to_batches()
+        return {
+            "dagster/row_count": self.counts([name])[name],
+            "dagster/table_name": name,
+            "dagster/column_schema": column_schema(name),
+            "preview": dg.MetadataValue.md(preview(batches[0] if batches else None)),
+        }
 
     def bad_rows(self, table: str, conditions: Mapping[str, str]) -> dict[str, int]:
         """Number of rows of a table that break each named bound: name -> SQL condition from our own code."""

@@ -29,9 +29,9 @@ WITH sampled AS (
 ),
 scored AS (
     SELECT f.video_id, COUNT(*) AS frames
-    FROM serving s
-    JOIN frame_scores fs ON fs.checkpoint_id = s.checkpoint_id
+    FROM frame_scores fs
     JOIN frames f ON f.frame_id = fs.frame_id
+    WHERE fs.checkpoint_id = (SELECT checkpoint_id FROM serving)
     GROUP BY f.video_id
 ),
 labelled AS (

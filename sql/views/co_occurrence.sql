@@ -18,18 +18,12 @@
 --   SELECT month, class_a, class_b, SUM(encounters) AS encounters FROM co_occurrence
 --   WHERE 'seven' IN (class_a, class_b) GROUP BY month, class_a, class_b ORDER BY month, encounters DESC
 CREATE VIEW co_occurrence AS
-WITH seen AS (
-    SELECT video_id, site, camera, month, class_id, class_name, start_ms, end_ms FROM sightings
-),
-present AS (
+WITH present AS (
     SELECT video_id, frame_id, class_id FROM frame_labels
 ),
 met AS (
     SELECT
         a.video_id,
-        a.site,
-        a.camera,
-        a.month,
         a.class_id AS class_a_id,
         a.class_name AS class_a,
         b.class_id AS class_b_id,
@@ -39,24 +33,14 @@ met AS (
             WHEN b.start_ms > a.end_ms THEN b.start_ms - a.end_ms
             ELSE 0
         END AS apart_ms
-    FROM seen a
-    JOIN seen b ON b.video_id = a.video_id AND b.class_id > a.class_id
+    FROM sighting_runs a
+    JOIN sighting_runs b ON b.video_id = a.video_id AND b.class_id > a.class_id
     WHERE a.start_ms <= b.end_ms + 10000 AND b.start_ms <= a.end_ms + 10000
 ),
 pairs AS (
-    SELECT
-        video_id,
-        site,
-        camera,
-        month,
-        class_a_id,
-        class_a,
-        class_b_id,
-        class_b,
-        COUNT(*) AS encounters,
-        MIN(apart_ms) AS closest_ms
+    SELECT video_id, class_a_id, class_a, class_b_id, class_b, COUNT(*) AS encounters, MIN(apart_ms) AS closest_ms
     FROM met
-    GROUP BY video_id, site, camera, month, class_a_id, class_a, class_b_id, class_b
+    GROUP BY video_id, class_a_id, class_a, class_b_id, class_b
 ),
 together AS (
     SELECT a.video_id, a.class_id AS class_a_id, b.class_id AS class_b_id, COUNT(*) AS frames
@@ -66,9 +50,9 @@ together AS (
 )
 SELECT
     pairs.video_id,
-    pairs.site,
-    pairs.camera,
-    pairs.month,
+    v.site,
+    v.camera,
+    v.month,
     pairs.class_a_id,
     pairs.class_a,
     pairs.class_b_id,
@@ -77,6 +61,7 @@ SELECT
     COALESCE(together.frames, 0) AS frames_together,
     pairs.closest_ms
 FROM pairs
+JOIN recordings v ON v.video_id = pairs.video_id
 LEFT JOIN together
     ON together.video_id = pairs.video_id
     AND together.class_a_id = pairs.class_a_id

@@ -21,13 +21,15 @@ WITH likeliest AS (
         runner.shown_class_id AS runner_id,
         runner.class_name AS runner_name,
         fs.margin
-    FROM serving s
-    JOIN frame_scores fs ON fs.checkpoint_id = s.checkpoint_id
+    FROM frame_scores fs
     JOIN frames f ON f.frame_id = fs.frame_id
     JOIN recordings v ON v.video_id = f.video_id
     JOIN resolved_classes likely ON likely.class_id = fs.top_class_id
     JOIN resolved_classes runner ON runner.class_id = fs.runner_up_class_id
-    WHERE likely.shown_class_id <> runner.shown_class_id
+    WHERE
+        -- Not a join: that would let SQLite read the scores of every checkpoint.
+        fs.checkpoint_id = (SELECT checkpoint_id FROM serving)
+        AND likely.shown_class_id <> runner.shown_class_id
 ),
 ordered AS (
     SELECT

@@ -33,8 +33,9 @@ SELECT
     p.box_y,
     p.box_width,
     p.box_height
-FROM serving s
-JOIN predictions p ON p.checkpoint_id = s.checkpoint_id
+FROM predictions p
 JOIN frames f ON f.frame_id = p.frame_id
 JOIN recordings v ON v.video_id = f.video_id
 JOIN resolved_classes r ON r.class_id = p.class_id
+-- Not a join: that would let SQLite read the predictions of every checkpoint.
+WHERE p.checkpoint_id = (SELECT checkpoint_id FROM serving)

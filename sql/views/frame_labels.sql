@@ -70,10 +70,11 @@ FROM (
         r.shown_class_id AS class_id,
         r.class_name,
         MAX(p.confidence) AS confidence
-    FROM serving s
-    JOIN checkpoints k ON k.checkpoint_id = s.checkpoint_id
-    JOIN predictions p ON p.checkpoint_id = s.checkpoint_id
+    FROM predictions p
+    JOIN checkpoints k ON k.checkpoint_id = p.checkpoint_id
     JOIN resolved_classes r ON r.class_id = p.class_id
+    -- Not a join: that would let SQLite read the predictions of every checkpoint.
+    WHERE p.checkpoint_id = (SELECT checkpoint_id FROM serving)
     GROUP BY p.checkpoint_id, k.task, p.frame_id, r.shown_class_id, r.class_name
 ) model
 JOIN frames f ON f.frame_id = model.frame_id

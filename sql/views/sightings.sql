@@ -23,48 +23,6 @@
 --   SELECT class_name, site, COUNT(*) AS sightings, SUM(end_ms - start_ms) / 1000.0 AS seconds
 --   FROM sightings GROUP BY class_name, site
 CREATE VIEW sightings AS
-WITH sampled AS (
-    SELECT frame_id, pts_ms, ROW_NUMBER() OVER (PARTITION BY video_id ORDER BY frame_id) AS nth
-    FROM frames
-),
-seen AS (
-    SELECT
-        l.video_id,
-        l.class_id,
-        l.class_name,
-        l.frame_id,
-        l.source,
-        l.confidence,
-        f.pts_ms,
-        f.nth,
-        f.nth - LAG(f.nth) OVER (PARTITION BY l.video_id, l.class_id ORDER BY f.nth) AS step
-    FROM frame_labels l
-    JOIN sampled f ON f.frame_id = l.frame_id
-),
-numbered AS (
-    SELECT
-        seen.*,
-        SUM(CASE WHEN step <= 2 THEN 0 ELSE 1 END) OVER (
-            PARTITION BY video_id, class_id ORDER BY nth ROWS UNBOUNDED PRECEDING
-        ) AS sighting
-    FROM seen
-),
-runs AS (
-    SELECT
-        video_id,
-        class_id,
-        class_name,
-        sighting,
-        MIN(frame_id) AS first_frame_id,
-        MAX(frame_id) AS last_frame_id,
-        MIN(pts_ms) AS start_ms,
-        MAX(pts_ms) AS end_ms,
-        COUNT(*) AS frames,
-        SUM(CASE WHEN source = 'human' THEN 1 ELSE 0 END) AS human_frames,
-        AVG(confidence) AS mean_confidence
-    FROM numbered
-    GROUP BY video_id, class_id, class_name, sighting
-)
 SELECT
     runs.video_id,
     v.site,
@@ -82,7 +40,7 @@ SELECT
     runs.frames,
     runs.human_frames,
     runs.mean_confidence
-FROM runs
+FROM sighting_runs runs
 JOIN recordings v ON v.video_id = runs.video_id
 JOIN frame_times head ON head.frame_id = runs.first_frame_id
 JOIN frame_times tail ON tail.frame_id = runs.last_frame_id

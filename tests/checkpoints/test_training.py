@@ -78,7 +78,7 @@ def test_a_class_without_a_positive_stays_at_a_low_probability_and_is_never_pred
     targets[:, 9] = 0
     head = trained_head(type(frames)(frames.vectors, targets, frames.clips))
     p = head.probabilities(HOLD_OUT.vectors)[:, 9]
-    assert p.max() < 0.05
+    assert p.max() == pytest.approx(1 / (60 + 10), abs=1e-3)
     assert not (p >= head.thresholds[9]).any()
 
 
@@ -96,7 +96,7 @@ def test_a_class_that_nobody_judged_changes_nothing_for_the_others():
     targets[:, 9] = -1
     without = trained_head(type(frames)(frames.vectors, targets, frames.clips), l2=0.1)
     full = trained_head(frames, l2=0.1)
-    np.testing.assert_allclose(without.weight[:9], full.weight[:9], atol=2e-3)
+    np.testing.assert_allclose(without.weight[:9], full.weight[:9], rtol=0.01, atol=0.01)
 
 
 def test_unjudged_cells_are_not_taken_for_absent():
