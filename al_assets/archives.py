@@ -19,16 +19,21 @@ class NotSetUpError(RuntimeError):
     """There is nothing at this home yet, or its tables are of another revision."""
 
 
+def make_archive(environment: Environment) -> Archive:
+    """The archive of an environment, for use outside Dagster."""
+    storage = Storage(url=environment.storage_url, **environment.storage_options)
+    return Archive(database=Database(url=environment.database_url), storage=storage)
+
+
 def open_archive(environment: Environment) -> Archive:
     """The archive of an environment. Raises NotSetUpError where its tables are missing or old."""
-    database = Database(url=environment.database_url)
-    if database.dialect_name == "sqlite" and not (environment.home / "al.db").exists():
-        path = environment.database_url.removeprefix("sqlite:///")
-        if not Path(path).exists():
-            raise NotSetUpError(f"no archive at {environment.home}; `al demo` or `al dev` makes one")
-    if migrations.current(database) != migrations.head():
+    archive = make_archive(environment)
+    engine = archive.database.engine
+    if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
+        raise NotSetUpError(f"no archive at {environment.home}; `al demo` or `al dev` makes one")
+    if migrations.current(archive.database) != migrations.head():
         raise NotSetUpError("the tables are of another revision; run `al db upgrade`")
-    return Archive(database=database, storage=Storage(url=environment.storage_url, **environment.storage_options))
+    return archive
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from al_assets.settings import Settings, load_settings
 from al_assets.simulation import assets as simulation
 from resources.archive import Archive
 from resources.database import Database
-from resources.environments import Environment, read_environment
+from resources.environments import DATABASE_URL, Environment, is_set, read_environment
 from resources.sql_io_manager import SqlIOManager
 from resources.storage import Storage
 from sensors.failures import failures
@@ -65,8 +65,12 @@ CHECKS = (
 
 
 def make_resources(environment: Environment, settings: Settings) -> dict[str, Any]:
-    """Resources of an installation: database, storage, the archive over both, and the SQL IO manager."""
-    database = Database(url=environment.database_url)
+    """Resources of an installation: database, storage, the archive over both, and the SQL IO manager.
+
+    A database URL from the environment stays there: it may hold a password, and the UI shows a resource's values.
+    """
+    hidden = is_set(DATABASE_URL) and environment.database_url == read_environment().database_url
+    database = Database(url=dg.EnvVar(DATABASE_URL) if hidden else environment.database_url)
     storage = Storage(url=environment.storage_url, **environment.storage_options)
     return {
         "settings": settings,

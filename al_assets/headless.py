@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from al_assets import jobs
+from al_assets.archives import make_archive
 from al_assets.definitions import build_defs
 from al_assets.embeddings.assets import configured_embedder
 from al_assets.home import open_instance, prepare
@@ -41,7 +42,7 @@ class Headless:
         prepare(environment)
         settings = settings or load_settings(environment.settings_path)
         definitions = build_defs(environment, settings)
-        archive = definitions.resources["archive"]  # type: ignore[index]
+        archive = make_archive(environment)
         return cls(environment, settings, definitions, open_instance(environment), archive)
 
     def __enter__(self) -> Headless:

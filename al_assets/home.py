@@ -9,11 +9,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from al_assets.archives import make_archive
 from resources import migrations
-from resources.database import Database
+from resources.archive import FOLDERS
 from resources.environments import Environment, process_environment
-
-FOLDERS = ("videos", "label_exports", "stills", "labelling_tasks", "checkpoints", "reports")
 
 DAGSTER_YAML = """\
 # Dagster's own state lies beside this file. For several machines use PostgreSQL here:
@@ -44,10 +43,9 @@ def prepare(environment: Environment) -> None:
     configuration = environment.dagster_home / "dagster.yaml"
     if not configuration.exists():
         configuration.write_text(DAGSTER_YAML, encoding="utf-8")
-    if "://" not in environment.storage_url:
-        for folder in FOLDERS:
-            (Path(environment.storage_url) / folder).mkdir(parents=True, exist_ok=True)
-    migrations.upgrade(Database(url=environment.database_url))
+    archive = make_archive(environment)
+    archive.storage.make_folders(FOLDERS)
+    migrations.upgrade(archive.database)
 
 
 def workspace_file(environment: Environment) -> Path:

@@ -92,7 +92,9 @@ class PromotionSettings(Section):
 class SelectionSettings(Section):
     """What the next batch for the expert looks like."""
 
-    strategy: str = Field("auto", description="`auto`, `random`, `least_confidence`, `margin`, `entropy`, `coverage`.")
+    strategy: Literal["auto", "random", "least_confidence", "margin", "entropy", "coverage"] = Field(
+        "auto", description="`auto`, `random`, `least_confidence`, `margin`, `entropy` or `coverage`."
+    )
     batch_size: int = Field(50, ge=1, le=100_000, description="Frames a batch.")
     random_fraction: float = Field(
         0.1, ge=0, le=1, description="Share of the batch drawn at random: the live test of whether selection pays."
@@ -223,3 +225,15 @@ def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return "[]"
     return str(value)
+
+
+def refresh_readme(text: str) -> str:
+    """The README with its table of settings made anew."""
+    begin, end = "<!-- settings: made by `python -m al_assets.settings` -->\n", "<!-- /settings -->"
+    before, rest = text.split(begin)
+    return f"{before}{begin}{describe_settings()}{end}{rest.split(end, 1)[1]}"
+
+
+if __name__ == "__main__":
+    readme = Path(__file__).parent.parent / "README.md"
+    readme.write_text(refresh_readme(readme.read_text(encoding="utf-8")), encoding="utf-8")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from resources import migrations
 from resources.database import Database
 from resources.queries.frame_lookup import SqlFrameLookup
 from resources.queries.frames import FrameQueries, SqlVectors
@@ -15,12 +16,26 @@ from resources.queries.selection import SelectionQueries
 from resources.queries.videos import VideoRegister
 from resources.storage import Storage
 
+FOLDERS = ("videos", "label_exports", "stills", "labelling_tasks", "checkpoints", "reports")
+
 
 class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What assets, checks, sensors and the command line read and change."""
 
     database: dg.ResourceDependency[Database]
     storage: dg.ResourceDependency[Storage]
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Make tables and folders at the first use ever; refuse tables of another revision.
+
+        Later a missing folder is an error and not an empty archive: the disk may not be mounted.
+        """
+        revision = migrations.current(self.database)
+        if revision is None:
+            self.storage.make_folders(FOLDERS)
+            migrations.upgrade(self.database)
+        elif revision != migrations.head():
+            raise migrations.MigrationError("the tables are of another revision; run `al db upgrade`")
 
     @property
     def videos(self) -> VideoRegister:

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import URL
+
 SETTINGS_FILE = "al.toml"
+DATABASE_URL = "AL_DATABASE_URL"
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,20 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
     candidates = [home / SETTINGS_FILE, folder / SETTINGS_FILE]
     return Environment(
         home=home,
-        database_url=environ.get("AL_DATABASE_URL") or f"sqlite:///{home / 'al.db'}",
+        database_url=environ.get(DATABASE_URL) or _sqlite_url(home / "al.db"),
         storage_url=environ.get("AL_STORAGE_URL") or str(home / "storage"),
         settings_path=next((path for path in candidates if path.is_file()), None),
         storage_options=_storage_options(environ),
     )
+
+
+def is_set(name: str) -> bool:
+    """Whether this process has the variable, so that Dagster can show its name in place of its value."""
+    return bool(os.environ.get(name))
+
+
+def _sqlite_url(file: Path) -> str:
+    return URL.create("sqlite", database=str(file)).render_as_string()
 
 
 def _storage_options(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -68,6 +69,13 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
     def is_local(self) -> bool:
         """Whether the files lie in a folder of this machine."""
         return not self.url.startswith("az://")
+
+    def make_folders(self, names: Sequence[str]) -> None:
+        """Make the root and folders below it; Azure Blob needs none."""
+        files = self._files
+        if isinstance(files, LocalFolder):
+            for name in names:
+                (files.root / clean(name)).mkdir(parents=True, exist_ok=True)
 
     def list(self, prefix: str = "") -> list[StoredFile]:
         """Files whose path begins with the prefix, sorted by path; hidden and unfinished ones are left out.

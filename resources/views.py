@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 import resources
+from resources.errors import DatabaseError
 
 SQL = Path(resources.__file__).parent.parent / "sql"
 """The folder beside the packages, in a checkout and in site-packages alike."""
@@ -26,10 +27,20 @@ _GRANTS = sa.text(
     "SELECT table_name, grantee, privilege_type FROM information_schema.table_privileges "
     "WHERE table_schema = :schema AND table_name IN :names AND grantee <> CURRENT_USER"
 ).bindparams(sa.bindparam("names", expanding=True))
+_READERS = sa.text(
+    "SELECT reader.relname FROM pg_depend d JOIN pg_rewrite rule ON rule.oid = d.objid "
+    "JOIN pg_class reader ON reader.oid = rule.ev_class JOIN pg_class ours ON ours.oid = d.refobjid "
+    "WHERE ours.relnamespace = current_schema()::regnamespace AND ours.relname IN :names "
+    "AND reader.relname NOT IN :names ORDER BY reader.relname"
+).bindparams(sa.bindparam("names", expanding=True))
 
 
 class ViewFileError(ValueError):
     """A file of sql/views does not keep to the form that its header promises."""
+
+
+class ViewInUseError(DatabaseError):
+    """A view that must be made anew is read by one that the platform does not know."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +89,24 @@ def stand(connection: sa.Connection, views: Sequence[View]) -> dict[str, bool]:
 
 
 def drop(connection: sa.Connection, views: Sequence[View]) -> list[tuple[str, str, str]]:
-    """Drop those of the views that are there; returns their grants, which would be lost, for `create`."""
+    """Drop those of the views that are there; returns their grants, which would be lost, for `create`.
+
+    Raises ViewInUseError where PostgreSQL would refuse because of a view that is not the platform's.
+    """
     there = [view.name for view in views if view.name in _stored(connection)]
-    grants = []
-    if there and connection.dialect.name != "sqlite":
-        where = {"schema": connection.dialect.default_schema_name, "names": there}
-        grants = [(row[0], row[1], row[2]) for row in connection.execute(_GRANTS, where)]
-    quote = connection.dialect.identifier_preparer.quote
-    for name in reversed(there):
-        connection.exec_driver_sql(f"DROP VIEW {quote(name)}")
+    if not there:
+        return []
+    quoted = [connection.dialect.identifier_preparer.quote(name) for name in there]
+    if connection.dialect.name == "sqlite":
+        for name in quoted:
+            connection.exec_driver_sql(f"DROP VIEW {name}")
+        return []
+    if connection.dialect.name == "postgresql":
+        _refuse_readers(connection, there)
+    where = {"schema": connection.dialect.default_schema_name, "names": there}
+    grants = [(row[0], row[1], row[2]) for row in connection.execute(_GRANTS, where)]
+    # In one statement: which view reads which may differ from version to version.
+    connection.exec_driver_sql(f"DROP VIEW {', '.join(quoted)}")
     return grants
 
 
@@ -106,6 +126,15 @@ def create(
         if name in names:
             who = "PUBLIC" if grantee == "PUBLIC" else quote(grantee)
             connection.exec_driver_sql(f"GRANT {privilege} ON {quote(name)} TO {who}")
+
+
+def _refuse_readers(connection: sa.Connection, names: Sequence[str]) -> None:
+    reader = connection.scalar(_READERS, {"names": names})
+    if reader is not None:
+        raise ViewInUseError(
+            f"your view {reader!r} reads one of the platform's views, which must be made anew; note its definition, "
+            "drop it, upgrade, and create it again"
+        )
 
 
 def _stored(connection: sa.Connection) -> dict[str, str]:

@@ -64,7 +64,7 @@ def train_head(
     """Fit, calibrate and set the thresholds of a linear head on frozen vectors.
 
     features: (n, d) float16 or float32; targets: (n, k) int8, 1 present, 0 judged absent, -1 not judged;
-    weights: (n,) or None, rows of weight 0 are left out; groups: clip of each row, None where every row
+    weights: (n,) relative, or None; rows of weight 0 are left out; groups: clip of each row, None where every row
     stands alone. Single-label rows must have at most one present class; rows without one teach nothing there
     and are left out.
 
@@ -78,6 +78,8 @@ def train_head(
         raise ValueError(f"groups {clips.shape} must name the clip of each of {len(features)} rows")
     judged, clips = targets[rows], clips[rows]
     row_weights = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)[rows]
+    # Weights are relative: their size must not pass for evidence.
+    row_weights /= row_weights.mean()
     basis = principal_axes(features[rows])
     folds = clip_folds(judged, clips, folds=FOLDS, seed=config.seed)
     l2, held_out = cross_validate(

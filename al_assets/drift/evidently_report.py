@@ -13,12 +13,13 @@ from threadpoolctl import threadpool_limits
 
 COMPONENTS = 16
 """Dimensions of the vectors in the report, by truncated SVD on the reference: the test takes seconds, not minutes."""
-THRESHOLDS = {"brightness": 1.8, "log_sharpness": 0.25, "vectors": 0.08}
+THRESHOLDS = {"brightness": 1.5, "log_sharpness": 0.45, "vectors": 0.08}
 """Bounds of the tests: Wasserstein distance in standard deviations of the reference, cosine distance of mean vectors.
 
-Set on windows of eight clips of a rendered archive of another seed and other backgrounds than the demo's, so that 95 %
-of ordinary windows pass and windows with three dark clips do not; then frozen. Evidently's own defaults test frames as
-if they were independent, and call nearly every window of videos adrift: frames of one clip are not.
+Set on eight clips against thirteen of rendered archives of other seeds and other backgrounds than the demo's: twice
+the value that 95 % of ordinary windows stay below (0.76, 0.23, 0.039); windows with three dark clips begin at 2.1 in
+brightness. Then frozen. Evidently's own defaults test frames as if they were independent, and call nearly every
+window of videos adrift: frames of one clip are not.
 """
 SEED = 0
 

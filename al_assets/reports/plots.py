@@ -11,6 +11,9 @@ from typing import Any
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 """Okabe and Ito (2008): told apart with any colour vision."""
 MARKERS = "os^Dv<>"
+CLASSES = 40
+POINTS_WITH_MARKERS = 12
+_LONG_NUMBER = re.compile(r"(\d+\.\d\d)\d+")
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,9 @@ def learning_curve_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str) 
         ordered = sorted(points, key=lambda point: point.labels)
         colour = COLOURS[number % len(COLOURS)]
         labels = [point.labels for point in ordered]
-        marker = MARKERS[number % len(MARKERS)]
-        axes.plot(labels, [p.value for p in ordered], color=colour, marker=marker, markersize=4, label=name)
+        style = {"marker": MARKERS[number % len(MARKERS)], "markersize": 4}
+        every = 1 + (len(ordered) - 1) // POINTS_WITH_MARKERS
+        axes.plot(labels, [p.value for p in ordered], color=colour, markevery=every, label=name, **style)
         banded = [p for p in ordered if p.low is not None and p.high is not None]
         if banded:
             low, high = [p.low for p in banded], [p.high for p in banded]
@@ -43,17 +47,26 @@ def learning_curve_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str) 
 
 
 def class_distribution_svg(counts: Mapping[str, Mapping[str, int]]) -> str:
-    """Horizontal bars of frames by class, one colour a series (such as labelled and predicted)."""
-    names = sorted({name for series in counts.values() for name in series})[:40]
+    """Horizontal bars of frames by class, one colour a series (such as labelled and predicted).
+
+    The commonest classes come first; beyond CLASSES of them the axis says how many are not shown.
+    """
+    totals: dict[str, int] = {}
+    for series_counts in counts.values():
+        for name, count in series_counts.items():
+            totals[name] = totals.get(name, 0) + count
+    names = sorted(totals, key=lambda name: (-totals[name], name))[:CLASSES]
     figure, axes = _figure(4.8, 1.0 + 0.25 * max(1, len(names)))
     height = 0.8 / max(1, len(counts))
     for number, (series, values) in enumerate(counts.items()):
         places = [row + number * height for row in range(len(names))]
         widths = [values.get(name, 0) for name in names]
         axes.barh(places, widths, height=height, color=COLOURS[number % len(COLOURS)], label=series)
-    axes.set_yticks([row + 0.4 - height / 2 for row in range(len(names))], names)
+    # A class name is what people wrote: "$" in it is no formula.
+    axes.set_yticks([row + 0.4 - height / 2 for row in range(len(names))], names, parse_math=False)
     axes.invert_yaxis()
-    axes.set(xlabel="frames")
+    hidden = len(totals) - len(names)
+    axes.set(xlabel=f"frames ({hidden} more classes not shown)" if hidden else "frames")
     axes.legend(frameon=False, fontsize=8)
     return _svg(figure)
 
@@ -77,4 +90,5 @@ def _svg(figure: Any) -> str:
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    return re.sub(r"\n\s*", "\n", text[text.index("<svg") :])
+    # Hundredths of a point are enough for the eye, and a third of the bytes.
+    return _LONG_NUMBER.sub(r"\1", re.sub(r"\n\s*", "\n", text[text.index("<svg") :]))

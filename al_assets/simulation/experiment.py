@@ -16,6 +16,7 @@ import pandas as pd
 from al_assets.keys import Task
 from al_assets.selection.pool import Pool
 from al_assets.selection.strategies import strategy
+from al_assets.selection.strategies.ranking import NoModelError
 
 Array = npt.NDArray[np.floating]
 
@@ -37,7 +38,9 @@ class Experiment:
     def __post_init__(self) -> None:
         """Refuse a pool that cannot be measured, or whose test clips leak."""
         if not self.test.any() or self.test.all():
-            raise ValueError("an experiment needs both training and test rows; label frames of hold-out videos too")
+            raise ValueError(
+                "an experiment needs both training and test rows; label frames of hold-out videos too"
+            )
         leaking = np.intersect1d(self.groups[self.test], self.groups[~self.test])
         if leaking.size:
             raise ValueError(f"clip {leaking[0]} is in the test part and in the pool; split by whole clips")
@@ -48,7 +51,9 @@ def simulate(
 ) -> pd.DataFrame:
     """Curves (strategy, seed, round, labels, macro_f1, mean_average_precision) from no label on.
 
-    Every draw is seeded by (seed, round, strategy), and the classifier is the same for all strategies.
+    Every draw is seeded by (seed, round, strategy), and the classifier is the same for all strategies. While nothing
+    can be learned yet, strategies that need a model draw at random, all alike, so that they differ in what
+    they then ask for and not in where they began.
     """
     rows = [
         {"strategy": name, "seed": seed, **point}
@@ -59,14 +64,20 @@ def simulate(
     return pd.DataFrame(rows)
 
 
-def _run(experiment: Experiment, name: str, rounds: int, per_round: int, seed: int) -> Iterator[dict[str, float]]:
+def _run(
+    experiment: Experiment, name: str, rounds: int, per_round: int, seed: int
+) -> Iterator[dict[str, float]]:
     pool = np.flatnonzero(~experiment.test)
     labelled = np.empty(0, dtype=np.intp)
     probabilities: Array | None = None
     for number in range(1, rounds + 1):
-        rng = np.random.default_rng([seed, number, zlib.crc32(name.encode())])
+        rng, start = (
+            np.random.default_rng([seed, number, zlib.crc32(key)]) for key in (name.encode(), b"start")
+        )
         open_rows = np.setdiff1d(pool, labelled)
-        picked = _pick(experiment, open_rows, labelled, probabilities, name, min(per_round, len(open_rows)), rng)
+        picked = _pick(
+            experiment, open_rows, labelled, probabilities, name, min(per_round, len(open_rows)), rng, start
+        )
         labelled = np.concatenate([labelled, picked])
         probabilities, scores = _fit_and_measure(experiment, labelled, seed)
         yield {"round": number, "labels": len(labelled), **scores}
@@ -82,6 +93,7 @@ def _pick(
     name: str,
     budget: int,
     rng: np.random.Generator,
+    start: np.random.Generator,
 ) -> npt.NDArray[np.intp]:
     pool = Pool(
         frame_ids=open_rows.astype(np.int64),
@@ -91,7 +103,10 @@ def _pick(
         labelled_embeddings=experiment.embeddings[labelled],
         labelled_targets=experiment.targets[labelled],
     )
-    picks = strategy(name)(pool, budget, rng)
+    try:
+        picks = strategy(name)(pool, budget, rng)
+    except NoModelError:
+        picks = strategy("random")(pool, budget, start)
     return np.asarray(open_rows[picks.positions])
 
 

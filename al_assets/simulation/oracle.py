@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from al_assets.labels.formats.records import NOBODY
 from al_assets.selection.labelling_tasks import CONTROL, IMAGE
-
-NOBODY = "nobody"
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,11 @@ def answer_tasks(
 ) -> list[dict[str, Any]]:
     """Label Studio's JSON export of these tasks, each answered once and truly.
 
-    tasks: as `labelling_tasks.label_studio_tasks` makes them. answered_at: aware UTC.
+    tasks: as `labelling_tasks.label_studio_tasks` makes them. answered_at: aware UTC (ValueError otherwise). The same
+    task answered again carries the same annotation id, so that it supersedes rather than repeats.
     """
+    if answered_at.utcoffset() != timedelta(0):
+        raise ValueError(f"answered_at {answered_at.isoformat()} is not UTC; pass an aware time in UTC")
     return [
         _answered(task, number, truth, annotator, answered_at.isoformat().replace("+00:00", "Z"))
         for number, task in enumerate(tasks, start=1)
@@ -64,6 +66,29 @@ def _answered(task: Mapping[str, Any], number: int, truth: Truth, annotator: str
         "ground_truth": False,
         "created_at": at,
         "updated_at": at,
+        "draft_created_at": None,
         "lead_time": 3.0,
+        "prediction": {},
+        "result_count": 1,
+        "import_id": None,
+        "task": annotation_id,
+        "project": 1,
+        "parent_prediction": None,
+        "parent_annotation": None,
     }
-    return {"id": annotation_id, "annotations": [annotation], "predictions": [], "data": dict(data)}
+    return {
+        "id": annotation_id,
+        "annotations": [annotation],
+        "drafts": [],
+        # What the model suggested stays in the export, beside what the person said.
+        "predictions": list(task.get("predictions", ())),
+        "data": dict(data),
+        "meta": {},
+        "created_at": at,
+        "updated_at": at,
+        "inner_id": number,
+        "total_annotations": 1,
+        "cancelled_annotations": 0,
+        "total_predictions": len(task.get("predictions", ())),
+        "project": 1,
+    }

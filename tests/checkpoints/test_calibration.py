@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from al_assets.checkpoints.calibration import (
+    LOWEST_THRESHOLD,
     MINIMUM_FRAMES,
     THRESHOLD_FRAMES,
     calibrate,
@@ -136,7 +137,7 @@ def test_the_threshold_of_calibrated_probabilities_is_half_the_best_f1():
 @given(st.lists(st.floats(0, 1, width=32), min_size=0, max_size=30))
 def test_thresholds_are_never_so_low_that_every_frame_is_claimed(column):
     chosen = expected_f1_thresholds(np.array(column).reshape(-1, 1))
-    assert 0.1 - 1e-6 <= chosen[0] <= 0.9 + 1e-6
+    assert LOWEST_THRESHOLD <= chosen[0] + 1e-6 <= 0.5 + 2e-6
 
 
 def test_the_calibration_error_of_a_known_case():

@@ -1,5 +1,7 @@
 """Training on few, partly judged, long-tailed labels of real digits."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,17 @@ def test_single_label_training_is_as_good_as_the_best_logistic_regression_of_sci
     held = SINGLES_HELD.vectors.astype(float)
     best = max(f1_score(true, model.predict(held), average="macro", zero_division=0) for model in theirs)
     assert macro_f1(trained_head(train, task="single_label"), SINGLES_HELD) > best - 0.02
+
+
+def chosen_l2(head) -> float:
+    return float(re.search(r"l2 ([0-9.e-]+)", head.calibration)[1])
+
+
+def test_labels_that_say_nothing_get_more_l2_than_labels_that_do():
+    clean = one_frame_a_clip(SINGLES, 150)
+    shuffled = type(clean)(clean.vectors, np.random.default_rng(1).permutation(clean.targets), clean.clips)
+    heads = [trained_head(frames, task="single_label") for frames in (clean, shuffled)]
+    assert chosen_l2(heads[0]) < chosen_l2(heads[1])
 
 
 def test_rare_classes_weigh_as_much_as_common_ones():
@@ -136,6 +149,16 @@ def test_frames_of_nobody_teach_multi_label_heads_what_absence_looks_like():
     somebody = HOLD_OUT.vectors[HOLD_OUT.targets.any(axis=1)]
     claimed = [(head.probabilities(v) >= head.thresholds).sum(axis=1).mean() for v in (nobody, somebody)]
     assert claimed[0] < 0.5 * claimed[1]
+
+
+def test_weights_are_relative():
+    frames = one_frame_a_clip(ARCHIVE, 40)
+    shared = {"task": "multi_label", "class_ids": CLASS_IDS, "class_names": CLASS_NAMES, "embedder_id": "e"}
+    heads = [
+        train_head(frames.vectors, frames.targets, np.full(40, size), config=TrainingConfig(), **shared)
+        for size in (1.0, 1024.0)
+    ]
+    assert save_head(heads[0], {}) == save_head(heads[1], {})
 
 
 def test_rows_of_weight_zero_are_as_if_they_were_not_there():

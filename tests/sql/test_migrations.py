@@ -95,6 +95,16 @@ def test_a_view_that_was_changed_is_named_and_restored(empty: Database) -> None:
     assert migrations.differences(empty) == []
 
 
+def test_views_may_read_each_other_otherwise_than_before(empty: Database) -> None:
+    migrations.upgrade(empty)
+    execute(
+        empty, "DROP VIEW annotation_classes" + (" CASCADE" if empty.dialect_name == "postgresql" else "")
+    )
+    execute(empty, "CREATE VIEW annotation_classes AS SELECT class_name FROM sightings")
+    migrations.upgrade(empty)
+    assert migrations.differences(empty) == []
+
+
 def test_differences_are_readable(empty: Database) -> None:
     migrations.upgrade(empty)
     execute(empty, "DROP INDEX ix_videos_path")
@@ -144,6 +154,16 @@ def test_an_upgrade_keeps_who_may_read_a_view(postgresql_database: Database) -> 
     with postgresql_database.write() as connection:
         assert [row[0] for row in connection.exec_driver_sql(query)] == ["PUBLIC", "an analyst"]
         connection.exec_driver_sql('DROP OWNED BY "an analyst"; DROP ROLE "an analyst"')
+
+
+def test_a_view_of_an_organisation_over_ours_is_named(postgresql_database: Database) -> None:
+    metadata.drop_all(postgresql_database.engine)
+    migrations.upgrade(postgresql_database)
+    execute(postgresql_database, "CREATE VIEW our_report AS SELECT * FROM learning_curve")
+    assert migrations.upgrade(postgresql_database) == []
+    execute(postgresql_database, "COMMENT ON VIEW sightings IS 'of an older version'")
+    with pytest.raises(views.ViewInUseError, match=r"your view 'our_report'.*drop it, upgrade"):
+        migrations.upgrade(postgresql_database)
 
 
 def test_every_revision_renders_for_sql_server() -> None:

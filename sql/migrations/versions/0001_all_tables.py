@@ -806,7 +806,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_videos_path", ["path"], unique=False)
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("videos", schema=None) as batch_op:
         batch_op.drop_index("ix_videos_path")
