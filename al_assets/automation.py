@@ -192,10 +192,14 @@ def decide_retraining(state: ModelState, policy: RetrainingPolicy, now: datetime
         return None, "no model serves yet; it begins with a label export"
     old = now - state.trained_at > timedelta(days=policy.max_age_days)
     if old and state.new_labels >= policy.minimum_new_labels:
-        return "learn", f"the model is over {policy.max_age_days:g} days old and {state.new_labels} labels are new"
+        return (
+            "learn",
+            f"the model is over {policy.max_age_days:g} days old and {state.new_labels} labels are new",
+        )
     share = state.drifted_videos / state.compared_videos if state.compared_videos else 0.0
     if share < policy.drifted_share:
-        return None, f"{state.drifted_videos} of {state.compared_videos} new videos drift; the policy asks at {policy.drifted_share:.0%}"
+        counted = f"{state.drifted_videos} of {state.compared_videos} new videos drift"
+        return None, f"{counted}; the policy asks at {policy.drifted_share:.0%}"
     if state.open_tasks:
         return None, f"{share:.0%} of new videos drift, but {state.open_tasks} tasks are still open"
     if state.batches_since_drift:

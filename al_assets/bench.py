@@ -89,7 +89,9 @@ def bench_ingest(rows: int) -> tuple[dict[str, float], dict[str, float]]:
                 return sum(1 for _ in container.decode(video=0))
 
         def indexed() -> int:
-            index = index_video(clip, video_no=1, video_id="clip", frames_per_second=2.0, duplicate_distance=2)
+            index = index_video(
+                clip, video_no=1, video_id="clip", frames_per_second=2.0, duplicate_distance=2
+            )
             for _ in index.batches():
                 pass
             return index.outcome.decoded
@@ -123,7 +125,9 @@ def bench_embed(rows: int) -> tuple[dict[str, float], dict[str, float]]:
         return sum(batch.num_rows for batch in embed_frames(iter(enumerate(images)), backbone, batch_size=32))
 
     found = rates({"bare_model_images_per_second": bare, "embed_images_per_second": ours})
-    return found, {"embed_vs_bare_model": found["embed_images_per_second"] / found["bare_model_images_per_second"]}
+    return found, {
+        "embed_vs_bare_model": found["embed_images_per_second"] / found["bare_model_images_per_second"]
+    }
 
 
 def bench_io(rows: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -170,7 +174,9 @@ def bench_score(rows: int) -> tuple[dict[str, float], dict[str, float]]:
         return blocks * BLOCK_FRAMES
 
     found = rates({"bare_kernel_frames_per_second": bare, "score_frames_per_second": ours})
-    return found, {"score_vs_bare_kernel": found["score_frames_per_second"] / found["bare_kernel_frames_per_second"]}
+    return found, {
+        "score_vs_bare_kernel": found["score_frames_per_second"] / found["bare_kernel_frames_per_second"]
+    }
 
 
 CASES: dict[str, Callable[[int], tuple[dict[str, float], dict[str, float]]]] = {

@@ -14,8 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from resources.environments import calm_threads
+from resources.rows import rows_of
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Active learning for image and video archives.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Active learning for image and video archives."
+)
 database_app = typer.Typer(no_args_is_help=True, help="The tables.")
 labels_app = typer.Typer(no_args_is_help=True, help="Label exports.")
 checkpoints_app = typer.Typer(no_args_is_help=True, help="Models.")
@@ -111,7 +114,9 @@ def check_database() -> None:
 
 
 @labels_app.command("check")
-def check_labels(file: Annotated[Path, typer.Argument(help="An export file on this machine.", exists=True)]) -> None:
+def check_labels(
+    file: Annotated[Path, typer.Argument(help="An export file on this machine.", exists=True)],
+) -> None:
     """Say what an export would bring and why not, changing nothing."""
     from al_assets.archives import preview_export
 
@@ -124,7 +129,9 @@ def check_labels(file: Annotated[Path, typer.Argument(help="An export file on th
 
 
 @labels_app.command("undo")
-def undo_export(export_id: Annotated[int, typer.Argument(help="Number of the export; see label_exports.")]) -> None:
+def undo_export(
+    export_id: Annotated[int, typer.Argument(help="Number of the export; see label_exports.")],
+) -> None:
     """Take an export's judgements out of effect and learn again without them."""
     headless = _headless()
     count = headless.archive.labels.undo(export_id)
@@ -137,7 +144,10 @@ def list_exports() -> None:
     """Versions of exports and what became of them."""
     _print(
         ("export", "file", "status", "imported", "rejected", "error"),
-        [(e.export_id, e.uri, e.status, e.imported, e.rejected, e.error) for e in _archive().labels.exports()],
+        [
+            (e.export_id, e.uri, e.status, e.imported, e.rejected, e.error)
+            for e in _archive().labels.exports()
+        ],
     )
 
 
@@ -145,7 +155,7 @@ def list_exports() -> None:
 def classes() -> None:
     """Classes and their spellings."""
     table = _archive().labels.classes()
-    rows = [(row.class_id, row.name, ", ".join(row.aliases), bool(row.active)) for row in table.itertuples(index=False)]
+    rows = [(row.class_id, row.name, ", ".join(row.aliases), bool(row.active)) for row in rows_of(table)]
     _print(("class", "name", "aliases", "active"), rows)
 
 
@@ -155,7 +165,12 @@ def list_checkpoints() -> None:
     models = _archive().models
     serving = models.serving()
     rows = [
-        (c.checkpoint_id, c.labelled_frames, f"{c.trained_at:%Y-%m-%d %H:%M}", "serving" if c == serving else "")
+        (
+            c.checkpoint_id,
+            c.labelled_frames,
+            f"{c.trained_at:%Y-%m-%d %H:%M}",
+            "serving" if c == serving else "",
+        )
         for c in models.all()
     ]
     _print(("checkpoint", "labelled frames", "trained (UTC)", ""), rows)
@@ -183,7 +198,9 @@ def rollback() -> None:
 def _promote(headless: Any, checkpoint_id: str, reason: str) -> None:
     archive = headless.archive
     archive.models.get(checkpoint_id)
-    archive.models.decide(checkpoint_id, promoted=True, reason=reason, by="hand", run_id=None, now=archive.now())
+    archive.models.decide(
+        checkpoint_id, promoted=True, reason=reason, by="hand", run_id=None, now=archive.now()
+    )
     headless.run("score")
     serving = archive.models.serving()
     if serving is None or serving.checkpoint_id != checkpoint_id:
@@ -208,7 +225,9 @@ def simulate(
 def bench(
     case: Annotated[str, typer.Argument(help="ingest, embed, io or score; `list` names them.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
-    rows: Annotated[int, typer.Option(min=1_000, help="Rows or frames, where the case takes a size.")] = 200_000,
+    rows: Annotated[
+        int, typer.Option(min=1_000, help="Rows or frames, where the case takes a size.")
+    ] = 200_000,
 ) -> None:
     """Measure a case against its reference in the same run."""
     from al_assets.bench import run_case

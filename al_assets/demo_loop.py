@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,7 +82,12 @@ def run_demo(environment: Environment, *, rounds: int, batch_size: int, console:
     if all(len(read_curve(home)) >= rounds for home in homes.values()):
         console.print("The demo stands already; nothing was added.")
     else:
-        columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description:<22}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=console, transient=True) as progress:
             step = Step(console, progress)
             _prepare(homes, batch_size, step)
@@ -139,7 +143,9 @@ def _render(home: Path, step: Step) -> None:
     (home / f"{TRUTH}.part").rename(home / TRUTH)
     step.progress.remove_task(task)
     clips = archive.truth["path"].nunique()
-    step.say(f"archive    {clips} clips of digits ({len(archive.dark)} of them dark) and {len(archive.real)} real clips")
+    step.say(
+        f"archive    {clips} clips of digits ({len(archive.dark)} of them dark) and {len(archive.real)} real clips"
+    )
 
 
 def _ingest(home: Path, step: Step) -> None:
@@ -156,7 +162,9 @@ def _ingest(home: Path, step: Step) -> None:
             step.progress.advance(task, len(part))
         step.progress.remove_task(task)
         counts = headless.archive.monitoring.counts(["frames", "embeddings"])
-        step.say(f"ingest     {len(keys)} videos: {counts['frames']} frames, {counts['embeddings']} vectors, no label")
+        step.say(
+            f"ingest     {len(keys)} videos: {counts['frames']} frames, {counts['embeddings']} vectors, no label"
+        )
 
 
 def _run_rounds(arm: str, home: Path, rounds: int, step: Step) -> None:
@@ -182,7 +190,11 @@ def _line(arm: str, headless: Headless, point: CurvePoint, exported: int) -> str
     decisions = headless.archive.models.decisions()
     verdict = "no model yet"
     if len(decisions):
-        verdict = "promoted" if decisions.iloc[-1]["promoted"] else f"kept the old model: {decisions.iloc[-1]['reason']}"
+        verdict = (
+            "promoted"
+            if decisions.iloc[-1]["promoted"]
+            else f"kept the old model: {decisions.iloc[-1]['reason']}"
+        )
     return (
         f"round {point.round}    {arm:<7}{exported} answers imported, model trained and {verdict}; macro-F1 "
         f"{point.macro_f1:.2f}, mean average precision {point.mean_average_precision:.2f}"
@@ -199,7 +211,9 @@ def _answer(headless: Headless, truth: pd.DataFrame, number: int) -> int:
         return len(json.loads(storage.read(path)))
     batch = headless.archive.selection.latest_batch()
     if batch is None or not batch["tasks_uri"]:
-        raise UnfinishedDemoError("the demo's newest batch has no tasks; remove its home and run `al demo` again")
+        raise UnfinishedDemoError(
+            "the demo's newest batch has no tasks; remove its home and run `al demo` again"
+        )
     tasks = json.loads(storage.read(f"{batch['tasks_uri']}/label_studio.json"))
     paths = {video.video_id: video.path for video in headless.archive.videos.all()}
     names = dict(zip(zip(truth["path"], truth["frame_index"], strict=True), truth["names"], strict=True))
@@ -267,5 +281,3 @@ def _held_out(
         parts.append((vectors, targets, np.full(len(keys), video.video_no)))
     vectors, targets, groups = (np.concatenate(column) for column in zip(*parts, strict=True))
     return vectors, targets, groups
-
-

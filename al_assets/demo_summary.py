@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from al_assets.archives import open_archive
+from al_assets.reports.plots import CurvePoint, learning_curve_svg
 from resources.environments import read_environment
 from resources.views import SQL
 
 QUERIES = ("counts_per_individual", "who_is_seen_with_whom", "model_quality_over_time")
 ROWS = 5
+PLOT = "reports/learning_curve.svg"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:")
 
 
@@ -24,10 +26,12 @@ def print_summary(console: Console, homes: Mapping[str, Path], curves: Mapping[s
     environment = read_environment({"AL_HOME": str(homes["active"])}, homes["active"].parent)
     archive = open_archive(environment)
     console.print(_curve(curves))
+    archive.storage.write(PLOT, learning_curve_svg(_points(curves), "macro-F1").encode())
     console.print("Both arms are measured on every frame of the test videos by the complete ground truth.\n")
     batch = archive.selection.latest_batch() or {}
     places = {
         "database": environment.database_url.removeprefix("sqlite:///"),
+        "curve": archive.storage.uri(PLOT),
         "report": archive.storage.uri("reports/model_report.html"),
         "next tasks": archive.storage.uri(f"{batch.get('tasks_uri')}/label_studio.json"),
     }
@@ -40,11 +44,21 @@ def print_summary(console: Console, homes: Mapping[str, Path], curves: Mapping[s
         console.print(_rows(archive.monitoring.query(text).head(ROWS)))
     home = homes["active"]
     shown = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
-    console.print(f"\nOpen the Dagster UI on this archive:  [bold]AL_HOME={shown} al dev[/bold]", highlight=False)
+    console.print(
+        f"\nOpen the Dagster UI on this archive:  [bold]AL_HOME={shown} al dev[/bold]", highlight=False
+    )
+
+
+def _points(curves: Mapping[str, Sequence[Any]]) -> dict[str, list[CurvePoint]]:
+    return {
+        arm: [CurvePoint(point.labels, point.macro_f1) for point in points] for arm, points in curves.items()
+    }
 
 
 def _curve(curves: Mapping[str, Sequence[Any]]) -> Table:
-    table = Table("round", "labels", *(f"{metric}, {arm}" for metric in ("macro-F1", "mAP") for arm in curves))
+    table = Table(
+        "round", "labels", *(f"{metric}, {arm}" for metric in ("macro-F1", "mAP") for arm in curves)
+    )
     for points in zip(*curves.values(), strict=False):
         table.add_row(
             str(points[0].round),

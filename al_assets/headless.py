@@ -59,7 +59,9 @@ class Headless:
         lacking += self.archive.videos.lacking("embeddings", configured_embedder(self.settings.embeddings))
         return list(dict.fromkeys(lacking))
 
-    def run(self, job: str, *, tags: Mapping[str, str] | None = None, config: Any = None) -> dg.ExecuteInProcessResult:
+    def run(
+        self, job: str, *, tags: Mapping[str, str] | None = None, config: Any = None
+    ) -> dg.ExecuteInProcessResult:
         """Run a job to its end. Raises RunFailedError with the first failed step and its cause."""
         result = self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance, tags=dict(tags or {}), run_config=config, raise_on_error=False

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from typing import Literal
+from typing import Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 Task = Literal["single_label", "multi_label"]
 Split = Literal["train", "validation", "test"]
+Keys = TypeVar("Keys", int, npt.NDArray[np.int64])
 
 FRAME_BITS = 24
 FRAMES_PER_VIDEO = 1 << FRAME_BITS
@@ -29,19 +33,21 @@ def frame_id(video_no: int, frame_index: int) -> int:
     frames (6.4 days at 30 frames a second) must be cut before it is registered.
     """
     if not 0 <= frame_index < FRAMES_PER_VIDEO:
-        raise KeyRangeError(f"frame_index {frame_index} is not in [0, {FRAMES_PER_VIDEO}); cut the video into parts")
+        raise KeyRangeError(
+            f"frame_index {frame_index} is not in [0, {FRAMES_PER_VIDEO}); cut the video into parts"
+        )
     if not 0 <= video_no <= LAST_VIDEO_NO:
         raise KeyRangeError(f"video_no {video_no} is not in [0, {LAST_VIDEO_NO}]")
     return (video_no << FRAME_BITS) | frame_index
 
 
-def video_no_of(frame_id: int) -> int:
-    """Video number of a frame key (works on numpy integer arrays too)."""
+def video_no_of(frame_id: Keys) -> Keys:
+    """Video number of a frame key (of an int or of an int64 array)."""
     return frame_id >> FRAME_BITS
 
 
-def frame_index_of(frame_id: int) -> int:
-    """Frame index of a frame key (works on numpy integer arrays too)."""
+def frame_index_of(frame_id: Keys) -> Keys:
+    """Frame index of a frame key (of an int or of an int64 array)."""
     return frame_id & (FRAMES_PER_VIDEO - 1)
 
 

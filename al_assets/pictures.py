@@ -14,5 +14,7 @@ def picture(svg: str, alt: str = "plot") -> dg.MetadataValue:
     """An SVG as Markdown metadata, drawn by the Dagster UI; a sentence where it is too large to keep."""
     data = svg.encode()
     if len(data) > LARGEST:
-        return dg.MetadataValue.md(f"The picture has {len(data)} bytes, too large for the event log; see the report.")
+        return dg.MetadataValue.md(
+            f"The picture has {len(data)} bytes, too large for the event log; see the report."
+        )
     return dg.MetadataValue.md(f"![{alt}](data:image/svg+xml;base64,{base64.b64encode(data).decode()})")

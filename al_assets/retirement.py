@@ -30,7 +30,9 @@ def retire(context: dg.OpExecutionContext, config: RetireConfig, archive: Archiv
             )
     found = archive.videos.get([config.video_id])
     if not found:
-        raise dg.Failure(f"no video {config.video_id!r} in the archive; see the videos table", allow_retries=False)
+        raise dg.Failure(
+            f"no video {config.video_id!r} in the archive; see the videos table", allow_retries=False
+        )
     rows = archive.videos.retire(config.video_id)
     stills = archive.storage.list(f"stills/{config.video_id}/")
     for still in stills:

@@ -31,7 +31,9 @@ class ArchiveSettings(Section):
     split_by: Literal["video", "site"] = Field(
         "video", description="What is kept whole when videos are split: each video, or all videos of a site."
     )
-    split_seed: int = Field(20, description="Seed of the split into 7 train, 1 validation, 2 test of each ten.")
+    split_seed: int = Field(
+        20, description="Seed of the split into 7 train, 1 validation, 2 test of each ten."
+    )
 
 
 class FramesSettings(Section):
@@ -39,7 +41,10 @@ class FramesSettings(Section):
 
     frames_per_second: float = Field(1.0, gt=0, le=240, description="Frames sampled from a second of video.")
     duplicate_distance: int = Field(
-        2, ge=0, le=32, description="Frames whose perceptual hashes differ in at most this many of 64 bits repeat."
+        2,
+        ge=0,
+        le=32,
+        description="Frames whose perceptual hashes differ in at most this many of 64 bits repeat.",
     )
     still_quality: int = Field(92, ge=50, le=100, description="JPEG quality of stills.")
 
@@ -49,11 +54,15 @@ class EmbeddingsSettings(Section):
 
     backbone: str = Field(
         "efficientnet-lite0",
-        description="`efficientnet-lite0` (weights installed with the platform) or any torchvision classification model.",
+        description="`efficientnet-lite0` (its weights are installed) or any torchvision classification model.",
     )
-    weights: str = Field("", description="File with the backbone's weights (state dict); empty for its default ones.")
+    weights: str = Field(
+        "", description="File with the backbone's weights (state dict); empty for its default ones."
+    )
     batch_size: int = Field(32, ge=1, le=4096, description="Frames a batch.")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu`, `cuda` or `cuda:1`.")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu`, `cuda` or `cuda:1`."
+    )
     threads: int = Field(0, ge=0, le=256, description="CPU threads for torch; 0 for one a core.")
 
 
@@ -61,7 +70,9 @@ class ClassesSettings(Section):
     """Classes known before the first label."""
 
     names: tuple[str, ...] = Field((), description="Classes to have from the start, in order.")
-    aliases: dict[str, tuple[str, ...]] = Field({}, description="Other spellings of a class: name = [spellings].")
+    aliases: dict[str, tuple[str, ...]] = Field(
+        {}, description="Other spellings of a class: name = [spellings]."
+    )
     unknown: Literal["create", "reject"] = Field(
         "create", description="What to do with a class that an export names and nobody declared."
     )
@@ -72,7 +83,10 @@ class TrainingSettings(Section):
 
     seed: int = Field(7, description="Seed of training.")
     l2: float = Field(
-        0.0, ge=0, le=1e6, description="Strength of the L2 penalty; 0 chooses it by cross-validation over clips."
+        0.0,
+        ge=0,
+        le=1e6,
+        description="Strength of the L2 penalty; 0 chooses it by cross-validation over clips.",
     )
     balance_classes: bool = Field(True, description="Weigh rare classes up.")
 
@@ -83,9 +97,13 @@ class PromotionSettings(Section):
     metric: Literal["macro_f1", "mean_average_precision", "accuracy"] = Field(
         "macro_f1", description="Metric on the hold-out that decides."
     )
-    tolerance: float = Field(0.02, ge=0, le=1, description="A candidate may be this much worse and still be promoted.")
+    tolerance: float = Field(
+        0.02, ge=0, le=1, description="A candidate may be this much worse and still be promoted."
+    )
     minimum_holdout_labels: int = Field(
-        20, ge=0, description="Labelled hold-out frames below which the comparison is called too weak to refuse."
+        20,
+        ge=0,
+        description="Labelled hold-out frames below which the comparison is called too weak to refuse.",
     )
 
 
@@ -97,18 +115,28 @@ class SelectionSettings(Section):
     )
     batch_size: int = Field(50, ge=1, le=100_000, description="Frames a batch.")
     random_fraction: float = Field(
-        0.1, ge=0, le=1, description="Share of the batch drawn at random: the live test of whether selection pays."
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of the batch drawn at random: the live test of whether selection pays.",
     )
     evaluation_fraction: float = Field(
         0.2, ge=0, le=1, description="Share drawn from hold-out videos until enough hold-out labels stand."
     )
     evaluation_target: int = Field(200, ge=0, description="Hold-out labels at which the evaluation arm ends.")
-    candidates: int = Field(50_000, ge=100, description="Frames a strategy looks at; the rest is cut by the index.")
+    candidates: int = Field(
+        50_000, ge=100, description="Frames a strategy looks at; the rest is cut by the index."
+    )
     max_open_tasks: int = Field(1_000, ge=1, description="No new batch while this many tasks are unanswered.")
-    minimum_gap_seconds: float = Field(2.0, ge=0, description="Two picks of one video lie at least this far apart.")
+    minimum_gap_seconds: float = Field(
+        2.0, ge=0, description="Two picks of one video lie at least this far apart."
+    )
     per_clip: int = Field(0, ge=0, description="Picks a video and batch at most; 0 for no cap.")
     cosine: float = Field(
-        0.98, gt=0, le=1, description="A frame more similar than this to one picked or labelled is left out; 1 for off."
+        0.98,
+        gt=0,
+        le=1,
+        description="A frame more similar than this to one picked or labelled is left out; 1 for off.",
     )
     seed: int = Field(11, description="Seed of all draws, combined with the batch number.")
 
@@ -127,17 +155,27 @@ class LabellingSettings(Section):
 class DriftSettings(Section):
     """What counts as the present, and what it is compared with."""
 
-    window_videos: int = Field(20, ge=2, description="Latest videos that make a window for the Evidently report.")
-    reference_frames: int = Field(1_000, ge=50, description="Frames of the reference that a report reads at most.")
+    window_videos: int = Field(
+        20, ge=2, description="Latest videos that make a window for the Evidently report."
+    )
+    reference_frames: int = Field(
+        1_000, ge=50, description="Frames of the reference that a report reads at most."
+    )
     report: bool = Field(True, description="Write the Evidently report in `learn` and `score`.")
 
 
 class RetrainingSettings(Section):
     """When to train or select without a new export."""
 
-    drifted_share: float = Field(0.5, gt=0, le=1, description="Share of new videos adrift that asks for a batch.")
-    max_age_days: float = Field(90, gt=0, description="Age of the serving model at which new labels force training.")
-    minimum_new_labels: int = Field(1, ge=1, description="New labels without which an old model is left alone.")
+    drifted_share: float = Field(
+        0.5, gt=0, le=1, description="Share of new videos adrift that asks for a batch."
+    )
+    max_age_days: float = Field(
+        90, gt=0, description="Age of the serving model at which new labels force training."
+    )
+    minimum_new_labels: int = Field(
+        1, ge=1, description="New labels without which an old model is left alone."
+    )
 
 
 class SensorSettings(Section):
@@ -153,7 +191,9 @@ class SensorSettings(Section):
 class Settings(Section):
     """All of `al.toml`."""
 
-    task: Task = Field("multi_label", description="`single_label` (one class a frame) or `multi_label` (any number).")
+    task: Task = Field(
+        "multi_label", description="`single_label` (one class a frame) or `multi_label` (any number)."
+    )
     archive: ArchiveSettings = ArchiveSettings()
     frames: FramesSettings = FramesSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()

@@ -6,6 +6,7 @@ tables.py, by `python -m resources.migrations "what changes"`.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -103,18 +104,12 @@ def compare(connection: sa.Connection) -> list[Any]:
 def revise(database: Transactions, message: str, revision_id: str) -> str:
     """Write the revision that takes this database to tables.py; returns its file. For developers."""
     with database.write() as connection, _configured(connection) as config:
-        config.set_section_option("post_write_hooks", "hooks", "ruff")
-        for key, value in {
-            "type": "module",
-            "module": "ruff",
-            "options": "format REVISION_SCRIPT_FILENAME",
-        }.items():
-            config.set_section_option("post_write_hooks", f"ruff.{key}", value)
         script = command.revision(config, message, autogenerate=True, rev_id=revision_id)
         assert isinstance(script, Script)
     path = Path(script.path)
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(line for line in lines if "# ### " not in line), encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(path)], check=True)
     return str(path)
 
 

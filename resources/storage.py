@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO

@@ -4,8 +4,6 @@ Migrations, the data dictionary, the SQL IO manager's column checks and the Colu
 all derived from here. Times are UTC without zone and end in `_at`; durations and sizes carry their unit.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,8 +21,8 @@ metadata = sa.MetaData(naming_convention=NAMING)
 # SQLite makes a column an alias of its rowid only if its type is spelled INTEGER.
 Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Utc = sa.DateTime().with_variant(mssql.DATETIME2(3), "mssql")
-Float4 = sa.REAL()
-Float8 = sa.Double()
+Float4: sa.types.TypeEngine[Any] = sa.REAL()
+Float8: sa.types.TypeEngine[Any] = sa.Double()
 Json = sa.UnicodeText()
 
 

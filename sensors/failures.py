@@ -10,8 +10,14 @@ FIXES = (
     ("database is locked", "Another program holds the database; close it, then re-execute the run."),
     ("No space left", "The disk is full; make room, then re-execute the run."),
     ("CUDA out of memory", "Lower [embeddings] batch_size in al.toml, then re-execute the run."),
-    ("MemoryError", "The machine ran out of memory; lower [embeddings] batch_size or [selection] candidates."),
-    ("SchemaMismatch", "The tables differ from what the code expects; run `al db check`, then `al db upgrade`."),
+    (
+        "MemoryError",
+        "The machine ran out of memory; lower [embeddings] batch_size or [selection] candidates.",
+    ),
+    (
+        "SchemaMismatch",
+        "The tables differ from what the code expects; run `al db check`, then `al db upgrade`.",
+    ),
     ("SettingsError", "Correct the key named in al.toml, then reload the code location."),
     ("StorageError", "Check that the storage is reachable (AL_STORAGE_URL), then re-execute the run."),
     ("OperationalError", "Check that the database is reachable (AL_DATABASE_URL), then re-execute the run."),
@@ -30,7 +36,9 @@ class Incident:
 def explain(error: str) -> Incident:
     """Cause (first line of the innermost error, at most 500 characters) and the fix that goes with it."""
     lines = [line.strip() for line in error.splitlines() if line.strip()]
-    cause = (lines[0] if lines else "the run stopped without an error; its process may have been killed")[:500]
+    cause = (lines[0] if lines else "the run stopped without an error; its process may have been killed")[
+        :500
+    ]
     return Incident(cause, next((fix for sign, fix in FIXES if sign.lower() in error.lower()), OTHERWISE))
 
 

@@ -78,7 +78,9 @@ def make_label_exports(settings: Settings) -> dg.SensorDefinition:
                 failed_before=bool(work) and failed_work(context.instance, jobs.LEARN, work),
             )
         )
-        message = decision.reason + (f"; {waiting} files must stand still for one more look" if waiting else "")
+        message = decision.reason + (
+            f"; {waiting} files must stand still for one more look" if waiting else ""
+        )
         context.log.info(message)
         return dg.SensorResult(
             run_requests=[request(jobs.LEARN, decision.reason, work)] if decision.go else [],
@@ -92,4 +94,6 @@ def make_label_exports(settings: Settings) -> dg.SensorDefinition:
 def _event(export_ids: list[int]) -> dg.AssetMaterialization:
     """New exports, put in the lineage graph without a run."""
     ids = ", ".join(map(str, export_ids[:20]))
-    return dg.AssetMaterialization("label_exports", metadata={"new_exports": len(export_ids), "export_ids": ids})
+    return dg.AssetMaterialization(
+        "label_exports", metadata={"new_exports": len(export_ids), "export_ids": ids}
+    )

@@ -10,8 +10,6 @@ from resources.archive import Archive
 from sensors.runs import failed_work, in_flight, request
 
 
-
-
 def model_state(archive: Archive) -> ModelState:
     """Age, gain and drift of the serving model, from SQL."""
     serving = archive.models.serving()

@@ -52,11 +52,14 @@ def register_arrivals(archive: Archive, settings: Settings, now: datetime) -> tu
     A listing that fails raises: it is not an empty archive.
     """
     listed = [
-        (file.path.removeprefix(f"{AREA}/"), file.etag, file.size_bytes) for file in archive.storage.list(f"{AREA}/")
+        (file.path.removeprefix(f"{AREA}/"), file.etag, file.size_bytes)
+        for file in archive.storage.list(f"{AREA}/")
     ]
     arrivals = group_arrivals(listed)
     known = [
-        KnownVideo(v.video_id, v.path, v.kind, v.etag, v.content_hash, v.missing_at is not None, v.status == "copy")
+        KnownVideo(
+            v.video_id, v.path, v.kind, v.etag, v.content_hash, v.missing_at is not None, v.status == "copy"
+        )
         for v in archive.videos.known()
     ]
     seen = look(arrivals, known, archive.videos.looks(AREA), limit=settings.sensors.videos_per_tick)
@@ -87,7 +90,9 @@ def _metadata(archive: Archive, paths: Sequence[str]) -> tuple[dict, list[str]]:
         return {}, [f"{METADATA_FILE} is not UTF-8; save it as UTF-8"]
 
 
-def _ingest_state(context: dg.SensorEvaluationContext, archive: Archive, settings: Settings, order: list[str]) -> IngestState:
+def _ingest_state(
+    context: dg.SensorEvaluationContext, archive: Archive, settings: Settings, order: list[str]
+) -> IngestState:
     lacking = archive.videos.lacking_frames(settings.frames.frames_per_second)
     lacking += archive.videos.lacking("embeddings", configured_embedder(settings.embeddings))
     running = in_flight(context.instance, jobs.INGEST)
@@ -103,9 +108,13 @@ def _ingest_state(context: dg.SensorEvaluationContext, archive: Archive, setting
     )
 
 
-def _loop_state(context: dg.SensorEvaluationContext, archive: Archive, settings: Settings, ingest: IngestState) -> LoopState:
+def _loop_state(
+    context: dg.SensorEvaluationContext, archive: Archive, settings: Settings, ingest: IngestState
+) -> LoopState:
     serving = archive.models.serving()
-    unscored = archive.videos.lacking_predictions(serving.checkpoint_id, serving.embedder_id) if serving else []
+    unscored = (
+        archive.videos.lacking_predictions(serving.checkpoint_id, serving.embedder_id) if serving else []
+    )
     embedded = archive.videos.covered_by("embeddings", configured_embedder(settings.embeddings))
     waiting = set(ingest.lacking) - ingest.failed_alone
     return LoopState(
@@ -121,7 +130,9 @@ def _loop_state(context: dg.SensorEvaluationContext, archive: Archive, settings:
     )
 
 
-def _follow_up(context: dg.SensorEvaluationContext, archive: Archive, settings: Settings, ingest: IngestState) -> tuple[list[dg.RunRequest], list[str]]:
+def _follow_up(
+    context: dg.SensorEvaluationContext, archive: Archive, settings: Settings, ingest: IngestState
+) -> tuple[list[dg.RunRequest], list[str]]:
     """`score` or a first `select_batch`, where due."""
     state = _loop_state(context, archive, settings, ingest)
     serving = archive.models.serving()
@@ -131,7 +142,9 @@ def _follow_up(context: dg.SensorEvaluationContext, archive: Archive, settings: 
     )
     requests, reasons = [], []
     for job, decide, work in wishes:
-        decision = decide(LoopState(**{**vars(state), "failed_before": failed_work(context.instance, job, work)}))
+        decision = decide(
+            LoopState(**{**vars(state), "failed_before": failed_work(context.instance, job, work)})
+        )
         reasons.append(f"{job}: {decision.reason}")
         if decision.go:
             requests.append(request(job, decision.reason, work))
@@ -181,7 +194,9 @@ def _events(registration: Registration) -> list[dg.AssetMaterialization]:
     """New videos, put in the lineage graph without a run."""
     if not (registration.new or registration.grown):
         return []
-    paths = [arrival.path for arrival, _ in registration.new] + [arrival.path for _, arrival, _ in registration.grown]
+    paths = [arrival.path for arrival, _ in registration.new] + [
+        arrival.path for _, arrival, _ in registration.grown
+    ]
     return [
         dg.AssetMaterialization(
             "videos",

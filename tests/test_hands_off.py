@@ -10,14 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.oracle import drop_answers
 
 from al_assets.demo.archive import render_archive
+from support.oracle import drop_answers
 
 PATIENCE_SECONDS = 420
 """For each wait, on a busy machine; a quiet one needs a tenth."""
@@ -87,34 +87,34 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
             yield Platform(home, process, log)
         finally:
             process.send_signal(signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(60)
-            except subprocess.TimeoutExpired:
-                pass
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
-def test_dropped_videos_and_exports_close_the_loop_without_a_click(platform: Platform, tmp_path: Path) -> None:
+def test_dropped_videos_and_exports_close_the_loop_without_a_click(
+    platform: Platform, tmp_path: Path
+) -> None:
     storage = platform.home / "storage"
     archive = render_archive(tmp_path / "clips", seed=8, clips=10)
     platform.wait("the folders", lambda: (storage / "label_exports").is_dir())
     for clip in sorted((tmp_path / "clips").iterdir()):
         clip.rename(storage / "videos" / clip.name)
 
-    platform.wait("the first batch and its tasks", lambda: bool(platform.one(
-        "SELECT tasks_uri FROM selection_batches WHERE batch_id = 1"
-    )))
+    platform.wait(
+        "the first batch and its tasks",
+        lambda: bool(platform.one("SELECT tasks_uri FROM selection_batches WHERE batch_id = 1")),
+    )
     assert platform.one("SELECT COUNT(*) FROM videos WHERE status = 'indexed'") == 13
     assert platform.one("SELECT COUNT(*) FROM embeddings") == platform.one("SELECT COUNT(*) FROM frames") > 90
 
     paths = dict(platform.rows("SELECT video_id, path FROM videos"))
     answers = drop_answers(storage, archive.truth, paths, "first.json")
-    platform.wait("a second batch with its tasks", lambda: bool(platform.one(
-        "SELECT tasks_uri FROM selection_batches WHERE batch_id = 2"
-    )))
+    platform.wait(
+        "a second batch with its tasks",
+        lambda: bool(platform.one("SELECT tasks_uri FROM selection_batches WHERE batch_id = 2")),
+    )
     assert platform.one("SELECT imported FROM label_exports") == answers == 20
     assert platform.one("SELECT promoted FROM promotions") == 1
     serving = platform.one("SELECT checkpoint_id FROM serving")
@@ -122,14 +122,23 @@ def test_dropped_videos_and_exports_close_the_loop_without_a_click(platform: Pla
     assert platform.one(scored) == platform.one("SELECT COUNT(*) FROM frames")
 
     late = render_archive(tmp_path / "late", seed=9, clips=1)
-    clip = next(path for path in sorted((tmp_path / "late").glob("*.mp4")) if path.name in set(late.truth["path"]))
+    clip = next(
+        path for path in sorted((tmp_path / "late").glob("*.mp4")) if path.name in set(late.truth["path"])
+    )
     clip.rename(storage / "videos" / "late.mp4")
-    platform.wait("scores of a late video", lambda: platform.one(
-        "SELECT COUNT(*) FROM current_predictions p JOIN videos v ON v.video_id = p.video_id"
-        " WHERE v.path = 'late.mp4'"
-    ) >= 0 and platform.one(scored) == platform.one("SELECT COUNT(*) FROM frames") > 100 and platform.one(
-        "SELECT COUNT(*) FROM videos WHERE path = 'late.mp4' AND status = 'indexed'"
-    ) == 1)
+    platform.wait(
+        "scores of a late video",
+        lambda: (
+            platform.one(
+                "SELECT COUNT(*) FROM current_predictions p JOIN videos v ON v.video_id = p.video_id"
+                " WHERE v.path = 'late.mp4'"
+            )
+            >= 0
+            and platform.one(scored) == platform.one("SELECT COUNT(*) FROM frames") > 100
+            and platform.one("SELECT COUNT(*) FROM videos WHERE path = 'late.mp4' AND status = 'indexed'")
+            == 1
+        ),
+    )
 
     drop_answers(storage, archive.truth, paths, "second.json")
     platform.wait("a third batch", lambda: platform.one("SELECT MAX(batch_id) FROM selection_batches") == 3)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.oracle import drop_answers
 
 from al_assets import jobs
 from al_assets.demo.archive import DemoArchive, render_archive
 from al_assets.headless import Headless
 from resources.environments import read_environment
+from support.oracle import drop_answers
 
 SETTINGS = """
 task = "multi_label"
@@ -73,7 +73,9 @@ def test_every_answer_became_an_annotation(loop: Headless) -> None:
 
 
 def test_no_frame_is_ever_asked_for_twice(loop: Headless) -> None:
-    repeats = loop.archive.monitoring.query("SELECT frame_id FROM selections GROUP BY frame_id HAVING COUNT(*) > 1")
+    repeats = loop.archive.monitoring.query(
+        "SELECT frame_id FROM selections GROUP BY frame_id HAVING COUNT(*) > 1"
+    )
     assert repeats.empty
 
 
@@ -94,9 +96,13 @@ def test_a_label_is_traced_to_the_batch_that_asked_for_it(loop: Headless) -> Non
 
 
 def test_learning_again_without_news_changes_nothing(loop: Headless) -> None:
-    before = loop.archive.monitoring.counts(["annotations", "labels", "checkpoints", "promotions", "predictions"])
+    before = loop.archive.monitoring.counts(
+        ["annotations", "labels", "checkpoints", "promotions", "predictions"]
+    )
     loop.run(jobs.LEARN)
-    after = loop.archive.monitoring.counts(["annotations", "labels", "checkpoints", "promotions", "predictions"])
+    after = loop.archive.monitoring.counts(
+        ["annotations", "labels", "checkpoints", "promotions", "predictions"]
+    )
     assert after == before
 
 
@@ -104,7 +110,12 @@ def test_a_rollback_serves_the_earlier_model_and_history_keeps_both(loop: Headle
     archive = loop.archive
     first = archive.models.all()[0]
     archive.models.decide(
-        first.checkpoint_id, promoted=True, reason="rolled back by hand", by="hand", run_id=None, now=archive.now()
+        first.checkpoint_id,
+        promoted=True,
+        reason="rolled back by hand",
+        by="hand",
+        run_id=None,
+        now=archive.now(),
     )
     loop.run(jobs.SCORE)
     serving = archive.models.serving()

@@ -33,7 +33,9 @@ FOLDERS, STILLS = 10, 12
 def write_stills(videos: Path) -> dict[str, str]:
     """Ten folders of twelve real digits each; returns path -> digit."""
     digits = load_digits()
-    chosen = np.random.default_rng(4).choice(np.flatnonzero(digits.target < 4), FOLDERS * STILLS, replace=False)
+    chosen = np.random.default_rng(4).choice(
+        np.flatnonzero(digits.target < 4), FOLDERS * STILLS, replace=False
+    )
     truth = {}
     for number, row in enumerate(chosen):
         path = f"folder-{number // STILLS}/ünïcode {number:03d}.png"
@@ -100,6 +102,8 @@ def test_the_model_beats_guessing_on_the_hold_out(loop: Headless) -> None:
 
 
 def test_every_frame_has_exactly_one_predicted_class(loop: Headless) -> None:
-    counts = loop.archive.monitoring.query("SELECT frame_id, COUNT(*) AS n FROM current_predictions GROUP BY frame_id")
+    counts = loop.archive.monitoring.query(
+        "SELECT frame_id, COUNT(*) AS n FROM current_predictions GROUP BY frame_id"
+    )
     assert len(counts) == FOLDERS * STILLS
     assert set(counts["n"]) == {1}

@@ -6,7 +6,7 @@ Training, calibration, evaluation and the rule of promotion live in the modules 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -25,6 +25,7 @@ from al_assets.labels.assets import labels
 from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.queries.models import Checkpoint
+from resources.rows import rows_of
 from resources.slices import Slice
 
 if TYPE_CHECKING:  # these load torch, which the code server must not
@@ -55,13 +56,15 @@ def class_list(archive: Archive) -> dict[int, str]:
     """Classes in use: class_id -> name."""
     table = archive.labels.classes()
     used = table[(table["active"] == 1) & table["merged_into"].isna()]
-    return {int(row.class_id): str(row.name) for row in used[["class_id", "name"]].itertuples(index=False)}
+    return {int(row.class_id): str(row.name) for row in rows_of(used[["class_id", "name"]])}
 
 
 def label_matrix(labelled: pd.DataFrame, task: Task, *, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Frames of a split with their targets, over the classes that occur in the labels."""
     rows = labelled[labelled["split"] == split]
-    return target_matrix(rows["frame_id"], rows["class_id"], rows["present"], sorted(set(labelled["class_id"])))
+    return target_matrix(
+        rows["frame_id"], rows["class_id"], rows["present"], sorted(set(labelled["class_id"]))
+    )
 
 
 def examples(
@@ -169,12 +172,25 @@ def checkpoint(
 
 
 def _save(
-    archive: Archive, head: "Head", training_set_id: str, config: "TrainingConfig", run_id: str, labelled_frames: int
-) -> dict[str, object]:
+    archive: Archive,
+    head: "Head",
+    training_set_id: str,
+    config: "TrainingConfig",
+    run_id: str,
+    labelled_frames: int,
+) -> dict[str, Any]:
     from al_assets.checkpoints.files import save_head
 
     hyperparameters = json.dumps(asdict(config), sort_keys=True)
-    made_of = [training_set_id, head.embedder_id, head.task, HEAD, hyperparameters, CODE_VERSION, *map(str, head.class_ids)]
+    made_of = [
+        training_set_id,
+        head.embedder_id,
+        head.task,
+        HEAD,
+        hyperparameters,
+        CODE_VERSION,
+        *map(str, head.class_ids),
+    ]
     checkpoint_id = "ck-" + hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:12]
     serving = archive.models.serving()
     data = save_head(head, {"checkpoint_id": checkpoint_id, "training_set_id": training_set_id})
@@ -215,7 +231,8 @@ def evaluation(
         return dg.MaterializeResult(value=None, metadata={"why": "no checkpoint yet"})
     head = load_checkpoint(archive, newest)
     rows = archive.models.training_set(newest.training_set_id)
-    tables, shown = [], {}
+    tables: list[pd.DataFrame] = []
+    shown: dict[str, float] = {}
     for split in ("validation", "test"):
         held = examples(archive, rows, newest.embedder_id, list(head.class_ids), settings.task, split)
         shown[f"{split}_frames"] = len(held.keys)
@@ -223,7 +240,7 @@ def evaluation(
             tables.append(_metrics(head, held, newest, split, settings.training.seed))
     found = pd.concat(tables) if tables else pd.DataFrame()
     overall = found[(found["class_id"] == 0) & (found["split"] == "test")] if len(found) else found
-    for row in overall.itertuples():
+    for row in rows_of(overall):
         if row.value is not None and np.isfinite(row.value):
             shown[str(row.metric)] = float(row.value)
     return dg.MaterializeResult(
@@ -259,7 +276,9 @@ def candidate_checkpoint(
         return dg.MaterializeResult(metadata={"why": "no checkpoint yet", "promoted": 0})
     if target is not None and target.checkpoint_id == newest.checkpoint_id:
         reason = "this checkpoint is the one to serve already: the labels did not change"
-        return dg.MaterializeResult(metadata={"why": reason, "promoted": 0, "checkpoint": newest.checkpoint_id})
+        return dg.MaterializeResult(
+            metadata={"why": reason, "promoted": 0, "checkpoint": newest.checkpoint_id}
+        )
     decision = _judge(archive, settings, newest, target)
     archive.models.decide(
         newest.checkpoint_id,
@@ -269,7 +288,9 @@ def candidate_checkpoint(
         run_id=context.run.run_id,
         now=archive.now(),
     )
-    context.log.info(f"{newest.checkpoint_id}: {'promoted' if decision.go else 'not promoted'}: {decision.reason}")
+    context.log.info(
+        f"{newest.checkpoint_id}: {'promoted' if decision.go else 'not promoted'}: {decision.reason}"
+    )
     return dg.MaterializeResult(
         metadata={
             "checkpoint": newest.checkpoint_id,
@@ -308,7 +329,8 @@ def _judge(archive: Archive, settings: Settings, newest: Checkpoint, target: Che
     thresholds = [align_classes(head.thresholds, head.class_ids, columns, fill=0.5) for head in heads]
     difference = paired_difference(
         rules.metric,
-        *probabilities,
+        probabilities[0],
+        probabilities[1],
         held[0].targets[rows_of[0]],
         video_no_of(common),
         task=settings.task,

@@ -14,19 +14,25 @@ def hold_out_videos_are_not_trained_on(archive: Archive) -> dg.AssetCheckResult:
     """An error that stops training: a leak makes every metric a lie."""
     training_set_id = archive.models.latest_training_set() or ""
     leaks = archive.monitoring.leaks(training_set_id)
-    return dg.AssetCheckResult(passed=leaks == 0, metadata={"leaking_rows": leaks, "training_set": training_set_id})
+    return dg.AssetCheckResult(
+        passed=leaks == 0, metadata={"leaking_rows": leaks, "training_set": training_set_id}
+    )
 
 
 @dg.asset_check(asset=evaluation, description="Confidences can be read as probabilities.")
 def confidences_are_calibrated(archive: Archive) -> dg.AssetCheckResult:
     """A warning when the expected calibration error on the hold-out exceeds its bound."""
     newest = archive.models.latest()
-    error, support = archive.models.metric(newest.checkpoint_id, "expected_calibration_error") if newest else (None, 0)
+    error, support = (
+        archive.models.metric(newest.checkpoint_id, "expected_calibration_error") if newest else (None, 0)
+    )
     measured = error is not None
     return dg.AssetCheckResult(
         passed=not measured or float(error or 0) <= CALIBRATION_BOUND,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"expected calibration error {error:.3f} on {support} frames" if measured else "not measured yet",
+        description=f"expected calibration error {error:.3f} on {support} frames"
+        if measured
+        else "not measured yet",
         metadata={"bound": CALIBRATION_BOUND, "frames": support, **({"error": error} if measured else {})},
     )
 

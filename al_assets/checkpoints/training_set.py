@@ -31,7 +31,7 @@ def build_training_set(labelled: pd.DataFrame) -> tuple[str, pd.DataFrame]:
 
 
 def target_matrix(
-    frame_ids: Sequence[int], class_ids: Sequence[int], targets: Sequence[int], columns: Sequence[int]
+    frame_ids: npt.ArrayLike, class_ids: npt.ArrayLike, targets: npt.ArrayLike, columns: Sequence[int]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
     """((n,) frames ascending, (n, k) targets): 1 present, 0 judged absent, -1 not judged.
 
@@ -41,7 +41,7 @@ def target_matrix(
     keys, row_of = np.unique(np.asarray(frame_ids, dtype=np.int64), return_inverse=True)
     place = {class_id: column for column, class_id in enumerate(columns)}
     matrix = np.full((len(keys), len(columns)), -1, dtype=np.int8)
-    column_of = np.array([place.get(int(class_id), -1) for class_id in class_ids], dtype=np.int64)
+    column_of = np.array([place.get(int(class_id), -1) for class_id in np.asarray(class_ids)], dtype=np.int64)
     known = column_of >= 0
     matrix[row_of[known], column_of[known]] = np.asarray(targets, dtype=np.int8)[known]
     return keys, matrix

@@ -57,7 +57,9 @@ def comparison(archive: Archive) -> Comparison | str:
     return Comparison(serving, trained_on, reference(summaries))
 
 
-def compare_videos(archive: Archive, against: Comparison, videos: Sequence[Video], run_id: str) -> list[dict[str, Any]]:
+def compare_videos(
+    archive: Archive, against: Comparison, videos: Sequence[Video], run_id: str
+) -> list[dict[str, Any]]:
     """Rows of `drift_results`, one a statistic and video; written before they are returned."""
     rows = []
     for video in videos:
@@ -92,7 +94,9 @@ def drift_report(
         return dg.MaterializeResult(metadata={"why": against})
     compared = set(archive.monitoring.drift(PER_VIDEO, against.model.checkpoint_id)["subject"])
     readable = [video for video in archive.videos.all() if video.status in ("indexed", "partial")]
-    rows = compare_videos(archive, against, [v for v in readable if v.video_id not in compared], context.run.run_id)
+    rows = compare_videos(
+        archive, against, [v for v in readable if v.video_id not in compared], context.run.run_id
+    )
     adrift = archive.monitoring.drift(PER_VIDEO, against.model.checkpoint_id)
     metadata: dict[str, Any] = {
         "videos_compared": len({row["subject"] for row in rows}),
@@ -105,7 +109,11 @@ def drift_report(
 
 
 def _window(
-    context: dg.AssetExecutionContext, archive: Archive, settings: Settings, against: Comparison, readable: list[Video]
+    context: dg.AssetExecutionContext,
+    archive: Archive,
+    settings: Settings,
+    against: Comparison,
+    readable: list[Video],
 ) -> dict[str, Any]:
     """Evidently on the newest videos, once for each window and model."""
     from al_assets.drift.evidently_report import evidently_report

@@ -7,15 +7,20 @@ import dagster as dg
 from al_assets.drift.assets import PER_VIDEO, PER_WINDOW, compare_videos, comparison, drift_report
 from al_assets.embeddings.assets import embeddings
 from resources.archive import Archive
+from resources.rows import rows_of
 
 SHOWN = 20
 COLUMNS = ("subject", "statistic", "value", "reference", "threshold")
 
 
 @dg.asset_check(
-    asset=embeddings, name=PER_VIDEO, description="The videos of this run look like what the serving model learned from."
+    asset=embeddings,
+    name=PER_VIDEO,
+    description="The videos of this run look like what the serving model learned from.",
 )
-def new_videos_resemble_the_training_data(context: dg.AssetCheckExecutionContext, archive: Archive) -> dg.AssetCheckResult:
+def new_videos_resemble_the_training_data(
+    context: dg.AssetCheckExecutionContext, archive: Archive
+) -> dg.AssetCheckResult:
     """A cheap statistic on light, sharpness and vectors of each video of the run."""
     against = comparison(archive)
     if isinstance(against, str):
@@ -33,10 +38,14 @@ def every_video_resembles_the_training_data(archive: Archive) -> dg.AssetCheckRe
     if serving is None:
         return dg.AssetCheckResult(passed=True, description="no model serves yet")
     rows = archive.monitoring.drift(PER_VIDEO, serving.checkpoint_id)
-    return _result(rows[rows["drifted"] == 1].to_dict("records"), int(rows["subject"].nunique()))
+    return _result(
+        [row._asdict() for row in rows_of(rows[rows["drifted"] == 1])], int(rows["subject"].nunique())
+    )
 
 
-@dg.asset_check(asset=drift_report, name=PER_WINDOW, description="The newest videos pass Evidently's drift test.")
+@dg.asset_check(
+    asset=drift_report, name=PER_WINDOW, description="The newest videos pass Evidently's drift test."
+)
 def newest_videos_pass_evidently(archive: Archive) -> dg.AssetCheckResult:
     """Evidently's verdict on the newest window of videos; the report is linked."""
     serving = archive.models.serving()
@@ -44,12 +53,17 @@ def newest_videos_pass_evidently(archive: Archive) -> dg.AssetCheckResult:
     if rows is None or rows.empty:
         return dg.AssetCheckResult(passed=True, description="no window was compared yet")
     last = rows[rows["measured_at"] == rows["measured_at"].max()]
-    metadata: dict[str, Any] = {str(row.statistic): float(row.value) for row in rows.itertuples() if row.value is not None}
+    metadata: dict[str, Any] = {
+        str(row.statistic): float(row.value) for row in rows_of(rows) if row.value is not None
+    }
     return dg.AssetCheckResult(
         passed=not last["drifted"].any(),
         severity=dg.AssetCheckSeverity.WARN,
         description=f"window {last['subject'].iloc[0]}",
-        metadata={**metadata, "report": dg.MetadataValue.url(archive.storage.uri(str(last["report_uri"].iloc[0])))},
+        metadata={
+            **metadata,
+            "report": dg.MetadataValue.url(archive.storage.uri(str(last["report_uri"].iloc[0]))),
+        },
     )
 
 
@@ -59,8 +73,9 @@ def _result(adrift: list[dict[str, Any]], compared: int) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not adrift,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(subjects)} of {compared} videos drift: {', '.join(subjects[:5])}" if subjects else
-        f"{compared} videos compared, none drifts",
+        description=f"{len(subjects)} of {compared} videos drift: {', '.join(subjects[:5])}"
+        if subjects
+        else f"{compared} videos compared, none drifts",
         metadata={
             "videos_compared": compared,
             "videos_adrift": len(subjects),

@@ -41,7 +41,9 @@ def evidently_report(reference: pd.DataFrame, current: pd.DataFrame) -> Evidentl
     (ValueError otherwise). share: tested columns beyond THRESHOLDS, of three; one is drift.
     """
     if min(len(reference), len(current)) < 20:
-        raise ValueError(f"{len(reference)} and {len(current)} frames are too few for a report; 20 each are needed")
+        raise ValueError(
+            f"{len(reference)} and {len(current)} frames are too few for a report; 20 each are needed"
+        )
     before, after = _reduced(reference, current)
     # One thread: the t-SNE of the report would spin on every core for a plot of a thousand points.
     with warnings.catch_warnings(), threadpool_limits(limits=1):

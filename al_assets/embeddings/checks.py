@@ -7,7 +7,9 @@ from al_assets.settings import Settings
 from resources.archive import Archive
 
 
-@dg.asset_check(asset=embeddings, description="Every readable video has vectors by the embedder in the settings.")
+@dg.asset_check(
+    asset=embeddings, description="Every readable video has vectors by the embedder in the settings."
+)
 def every_video_has_vectors(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """A warning: videos still being ingested count as lacking."""
     embedder_id = configured_embedder(settings.embeddings)
@@ -17,7 +19,11 @@ def every_video_has_vectors(archive: Archive, settings: dg.ResourceParam[Setting
         passed=not lacking,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{len(covered)} videos have vectors, {len(lacking)} do not yet",
-        metadata={"videos_with_vectors": len(covered), "videos_without": len(lacking), "embedder": embedder_id},
+        metadata={
+            "videos_with_vectors": len(covered),
+            "videos_without": len(lacking),
+            "embedder": embedder_id,
+        },
     )
 
 

@@ -6,21 +6,20 @@ Two steps, because a content hash costs a read: `look` says which files stand st
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
 from al_assets.frames.images import IMAGE_SUFFIXES
+from al_assets.frames.video_facts import METADATA_FILE
 
-METADATA_FILE = "videos.csv"
 LOOKS_BEFORE_READING = 2
 """A file is read once two looks have seen the same version: one still being copied is left alone."""
+
+Standing = Literal["live", "copy", "retired", "superseded"]
 
 
 @dataclass(frozen=True)
@@ -31,20 +30,21 @@ class Arrival:
     kind: Literal["video", "images"]
     etag: str
     size_bytes: int
-    members: tuple[str, ...] = ()
+    members: tuple[tuple[str, int], ...] = ()
+    """Path and size in bytes of each still, in order of path."""
 
 
 @dataclass(frozen=True)
 class KnownVideo:
-    """What the register holds of a video that is not superseded."""
+    """What the register holds of a video."""
 
     video_id: str
     path: str
     kind: str
     etag: str
     content_hash: str
-    missing: bool
-    copy: bool = False
+    missing: bool = False
+    standing: Standing = "live"
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,17 @@ class Registration:
     new: tuple[tuple[Arrival, str], ...] = ()
     """Arrival and content hash."""
     copies: tuple[tuple[Arrival, str, str], ...] = ()
-    """Arrival, content hash and the video_id it repeats."""
+    """Arrival, content hash and the video_id it repeats, or the path where that one is new itself."""
     moved: tuple[tuple[str, Arrival], ...] = ()
     """video_id and where it is now."""
+    revived: tuple[tuple[str, Arrival], ...] = ()
+    """video_id of content that had been replaced and is back, and where."""
     touched: tuple[tuple[str, Arrival], ...] = ()
     """video_id of the same content under a new version."""
     grown: tuple[tuple[str, Arrival, str], ...] = ()
     """video_id of a folder of stills whose members changed, and its new content hash."""
     superseded: tuple[tuple[str, str], ...] = ()
-    """video_id replaced, and the path whose arrival replaces it."""
+    """video_id replaced, and the path at which something else is now."""
     missing: tuple[str, ...] = ()
     returned: tuple[str, ...] = ()
 
@@ -100,8 +102,9 @@ def group_arrivals(files: Sequence[tuple[str, str, int]]) -> list[Arrival]:
             arrivals.append(Arrival(path, "video", etag, size))
     for folder, members in folders.items():
         digest = hashlib.sha256("\0".join(f"{path}\1{etag}" for path, etag, _ in sorted(members)).encode())
-        paths = tuple(path for path, _, _ in sorted(members))
-        arrivals.append(Arrival(folder, "images", digest.hexdigest()[:32], sum(m[2] for m in members), paths))
+        stills = tuple((path, size) for path, _, size in sorted(members))
+        total = sum(size for _, size in stills)
+        arrivals.append(Arrival(folder, "images", digest.hexdigest()[:32], total, stills))
     return sorted(arrivals, key=lambda arrival: arrival.path)
 
 
@@ -116,27 +119,18 @@ def look(
 
     previous: path -> (etag, looks) of the looks so far. At most `limit` are settled a look, in order of path.
     """
-    current = {(video.path, video.etag) for video in known}
+    current = {(video.path, video.etag) for video in known if video.standing != "superseded"}
     unchanged, settled, waiting, looks = [], [], [], {}
     for arrival in arrivals:
         if (arrival.path, arrival.etag) in current:
             unchanged.append(arrival.path)
             continue
         etag, count = previous.get(arrival.path, ("", 0))
-        looks[arrival.path] = count + 1 if etag == arrival.etag else 1
+        # Counting stops where it has its say, so that what waits for its turn is not written at every look.
+        looks[arrival.path] = min(count + 1, LOOKS_BEFORE_READING) if etag == arrival.etag else 1
         stands_still = looks[arrival.path] >= LOOKS_BEFORE_READING
         (settled if stands_still and len(settled) < limit else waiting).append(arrival)
     return Look(tuple(unchanged), tuple(settled), tuple(waiting), looks)
-
-
-@dataclass
-class _Draft:
-    new: list[tuple[Arrival, str]] = field(default_factory=list)
-    copies: list[tuple[Arrival, str, str]] = field(default_factory=list)
-    moved: list[tuple[str, Arrival]] = field(default_factory=list)
-    touched: list[tuple[str, Arrival]] = field(default_factory=list)
-    grown: list[tuple[str, Arrival, str]] = field(default_factory=list)
-    superseded: list[tuple[str, str]] = field(default_factory=list)
 
 
 def plan_registration(
@@ -144,100 +138,138 @@ def plan_registration(
 ) -> Registration:
     """What the settled arrivals are, and which known videos are gone or back.
 
-    arrivals: the whole listing; hashes: path -> content hash of the settled ones; known: videos that nothing
-    superseded. The same content at a new path is a move if the old path is empty and a copy if it is not;
-    other content at a known path is a new video that supersedes the old one.
+    arrivals: the whole listing; hashes: path -> content hash of the settled ones; known: every video ever, by
+    its number. A content keeps its id for ever: found elsewhere while its own path is empty or holds something
+    else, it moved; while it is also at home, it is a copy; after it was replaced, it is back. Other content at
+    a known path supersedes, but a folder of stills that changes stays the same video. A retired video is only
+    followed, so that its content is not registered anew.
     """
-    listed = {arrival.path for arrival in arrivals}
-    at_path = {video.path: video for video in known}
-    originals = {video.content_hash: video for video in known if not video.copy}
-    homeless = {video.content_hash: video for video in known if video.path not in listed and not video.copy}
-    draft, at_home = _Draft(), set()
-    for arrival in arrivals:
-        if arrival.path not in hashes:
-            continue
-        content, here = hashes[arrival.path], at_path.get(arrival.path)
-        if here is not None and here.content_hash == content:
-            draft.touched.append((here.video_id, arrival))
-            continue
-        if here is not None and here.kind == arrival.kind == "images":
-            draft.grown.append((here.video_id, arrival, content))
-            continue
-        if here is not None:
-            draft.superseded.append((here.video_id, arrival.path))
-        if content in homeless:
-            video = homeless.pop(content)
-            draft.moved.append((video.video_id, arrival))
-            at_home.add(video.video_id)
-        elif content in originals and originals[content] is not here:
-            draft.copies.append((arrival, content, originals[content].video_id))
-        else:
-            draft.new.append((arrival, content))
-            originals[content] = KnownVideo(
-                arrival.path, arrival.path, arrival.kind, arrival.etag, content, False
-            )
-    by_path = {arrival.path: arrival for arrival in arrivals}
-    for copy in (v for v in known if v.copy and v.path in listed and v.content_hash in homeless):
-        # The original is gone and its copy stands: the video lives on where the copy is.
-        video = homeless.pop(copy.content_hash)
-        draft.moved.append((video.video_id, by_path[copy.path]))
-        at_home.add(video.video_id)
-    gone = [v for v in known if v.path not in listed and v.video_id not in at_home]
-    back = [v for v in known if v.path in listed and v.missing]
-    return Registration(
-        new=tuple(draft.new),
-        copies=tuple(draft.copies),
-        moved=tuple(draft.moved),
-        touched=tuple(draft.touched),
-        grown=tuple(draft.grown),
-        superseded=tuple(draft.superseded),
-        missing=tuple(v.video_id for v in gone if not v.missing),
-        returned=tuple(v.video_id for v in back),
-    )
+    return _Planner(arrivals, hashes, known).plan()
 
 
-@dataclass(frozen=True)
-class VideoFacts:
-    """What the owner knows of a video."""
+class _Planner:
+    """One comparison. `homeless`: originals whose file is gone or replaced; `homes`: where a content is at home."""
 
-    site: str | None = None
-    camera: str | None = None
-    recorded_at: datetime | None = None
+    def __init__(
+        self, arrivals: Sequence[Arrival], hashes: Mapping[str, str], known: Sequence[KnownVideo]
+    ) -> None:
+        self.settled = [arrival for arrival in arrivals if arrival.path in hashes]
+        self.hashes = hashes
+        self.listed = {arrival.path: arrival for arrival in arrivals}
+        self.present = [video for video in known if video.standing != "superseded"]
+        # A live video takes the place of a retired one that was there before it.
+        by_claim = sorted(self.present, key=lambda video: video.standing != "retired")
+        self.holder = {video.path: video for video in by_claim}
+        self.former: dict[str, KnownVideo] = {}
+        for video in known:
+            if video.standing == "superseded":
+                self.former.setdefault(video.content_hash, video)
+        self.homeless: dict[str, KnownVideo] = {}
+        self.homes: dict[str, str] = {}
+        for video in self.present:
+            if video.standing != "copy" and self._whereabouts(video) in ("gone", "displaced"):
+                self.homeless.setdefault(video.content_hash, video)
+            elif video.standing != "copy":
+                self.homes.setdefault(video.content_hash, video.video_id)
+        self.moved: dict[str, Arrival] = {}
+        self.revived: dict[str, Arrival] = {}
+        self.grown: dict[str, tuple[Arrival, str]] = {}
+        self.replaced: dict[str, str] = {}
 
+    def _whereabouts(self, video: KnownVideo) -> Literal["there", "gone", "displaced", "unsure"]:
+        arrival = self.listed.get(video.path)
+        if arrival is None:
+            return "gone"
+        content = self.hashes.get(video.path)
+        if arrival.etag == video.etag or content == video.content_hash:
+            return "there"
+        return "unsure" if content is None else "displaced"
 
-def read_metadata(text: str) -> tuple[dict[str, VideoFacts], list[str]]:
-    """Facts by path from `videos.csv` (path, site, camera, recorded_at), and its faults in plain words.
+    def plan(self) -> Registration:
+        at_home = [a for a in self.settled if self._same(a)]
+        strangers = [a for a in self.settled if not self._same(a) and not self._rehouse(a)]
+        for video in self.present:
+            if video.standing == "copy" and self._whereabouts(video) == "there":
+                self._take_over(video)
+        touched = []
+        for arrival in at_home:
+            here = self.holder[arrival.path]
+            if here.kind == "images" and here.standing != "copy":
+                # Their content hash samples the folder, so one still may have changed without showing.
+                self.grown[here.video_id] = (arrival, here.content_hash)
+            elif here.video_id not in self.replaced:
+                touched.append((here.video_id, arrival))
+        new, copies = self._take_in(strangers)
+        return Registration(
+            new=tuple(new),
+            copies=tuple(copies),
+            moved=tuple(self.moved.items()),
+            revived=tuple(self.revived.items()),
+            touched=tuple(touched),
+            grown=tuple((video_id, *what) for video_id, what in self.grown.items()),
+            superseded=tuple(self._superseded()),
+            missing=tuple(self._missing()),
+            returned=tuple(v.video_id for v in self.present if v.missing and self._whereabouts(v) == "there"),
+        )
 
-    recorded_at is ISO 8601; without a zone it is UTC. A faulty row costs only itself.
-    """
-    facts: dict[str, VideoFacts] = {}
-    faults: list[str] = []
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    if not rows.fieldnames or "path" not in rows.fieldnames:
-        return {}, [f"{METADATA_FILE} needs a header with a column named path"]
-    for number, row in enumerate(rows, start=2):
-        path = (row.get("path") or "").strip().removeprefix("videos/")
-        if not path:
-            faults.append(f"{METADATA_FILE} line {number} has no path")
-            continue
-        try:
-            recorded_at = _utc(row.get("recorded_at"))
-        except ValueError:
-            faults.append(
-                f"{METADATA_FILE} line {number}: recorded_at {row['recorded_at']!r} is not ISO 8601"
-            )
-            recorded_at = None
-        facts[path] = VideoFacts(_text(row.get("site")), _text(row.get("camera")), recorded_at)
-    return facts, faults
+    def _same(self, arrival: Arrival) -> bool:
+        here = self.holder.get(arrival.path)
+        return here is not None and here.content_hash == self.hashes[arrival.path]
 
+    def _rehouse(self, arrival: Arrival) -> bool:
+        """Whether the arrival is a known video that lost its place."""
+        video = self.homeless.pop(self.hashes[arrival.path], None)
+        if video is not None:
+            self.moved[video.video_id] = arrival
+            self.homes[video.content_hash] = video.video_id
+        return video is not None
 
-def _text(value: str | None) -> str | None:
-    return (value or "").strip()[:200] or None
+    def _take_over(self, copy: KnownVideo) -> None:
+        """Where the original is gone and its copy stands, the video lives on in the copy's place."""
+        content, arrival = copy.content_hash, self.listed[copy.path]
+        original = self.homeless.get(content) or self.former.get(content)
+        if content in self.homes or original is None:
+            return
+        (self.moved if self.homeless.pop(content, None) else self.revived)[original.video_id] = arrival
+        self.homes[content] = original.video_id
+        self.replaced[copy.video_id] = copy.path
 
+    def _take_in(
+        self, strangers: Sequence[Arrival]
+    ) -> tuple[list[tuple[Arrival, str]], list[tuple[Arrival, str, str]]]:
+        """New videos and copies among arrivals whose content is at home nowhere, or elsewhere."""
+        new, copies = [], []
+        for arrival in strangers:
+            content, here = self.hashes[arrival.path], self.holder.get(arrival.path)
+            grows = here is not None and here.kind == arrival.kind == "images" and here.standing != "copy"
+            if here is not None and grows and here.video_id not in self.moved:
+                self.grown[here.video_id] = (arrival, content)
+            elif content in self.homes:
+                copies.append((arrival, content, self.homes[content]))
+            elif content in self.former:
+                video = self.former[content]
+                self.revived[video.video_id] = arrival
+                self.homes[content] = video.video_id
+            else:
+                new.append((arrival, content))
+                self.homes[content] = arrival.path
+        return new, copies
 
-def _utc(value: str | None) -> datetime | None:
-    """Naive UTC, as tables hold it."""
-    if not (value or "").strip():
-        return None
-    moment = datetime.fromisoformat(str(value).strip())
-    return (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None)
+    def _superseded(self) -> list[tuple[str, str]]:
+        """Live videos and copies whose path holds something else, and which are nowhere else."""
+        elsewhere = self.moved.keys() | self.grown.keys()
+        displaced = {
+            video.video_id: video.path
+            for video in self.present
+            if video.standing != "retired"
+            and video.video_id not in elsewhere
+            and self._whereabouts(video) == "displaced"
+        }
+        return sorted((self.replaced | displaced).items())
+
+    def _missing(self) -> list[str]:
+        return [
+            video.video_id
+            for video in self.present
+            if not video.missing and video.video_id not in self.moved and self._whereabouts(video) == "gone"
+        ]

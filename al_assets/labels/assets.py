@@ -22,6 +22,7 @@ from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.errors import FileMissingError
 from resources.queries.labels import Export
+from resources.rows import rows_of
 from resources.table_metadata import column_schema
 
 label_exports = dg.AssetSpec(
@@ -108,7 +109,7 @@ def _marks(row: AnnotationRow) -> list[dict[str, Any]]:
 def read_import(archive: Archive, settings: Settings, *, path: str, export_id: int) -> tuple[str, Import]:
     """Format of an export file and everything in it, looked up but not stored. Raises ExportUnreadableError."""
     book = ClassBook.of(
-        (int(row.class_id), str(row.name), list(row.aliases)) for row in archive.labels.classes().itertuples()
+        (int(row.class_id), str(row.name), list(row.aliases)) for row in rows_of(archive.labels.classes())
     )
     found = Import()
     with archive.storage.open(path) as stream:
@@ -189,7 +190,8 @@ def labels(
 def current_labels(archive: Archive, task: Task) -> pa.Table:
     """Rows of `labels` from all annotations that stand."""
     rows, marks = archive.labels.live_annotations()
-    rows = rows.assign(judged=[json.loads(text) if isinstance(text, str) else None for text in rows["judged"]])
+    judged: list[Any] = [json.loads(text) if isinstance(text, str) else None for text in rows["judged"]]
+    rows = rows.assign(judged=judged)
     stand = standing(rows)
     classes = archive.labels.classes()
     active = classes[classes["active"] == 1]["class_id"].tolist()

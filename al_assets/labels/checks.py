@@ -6,14 +6,18 @@ from al_assets.labels.assets import labels
 from resources.archive import Archive
 
 
-@dg.asset_check(asset=labels, blocking=True, description="Every record of every import is a judgement or a reject.")
+@dg.asset_check(
+    asset=labels, blocking=True, description="Every record of every import is a judgement or a reject."
+)
 def every_record_is_accounted_for(archive: Archive) -> dg.AssetCheckResult:
     """An error that stops training: the ledger's counts and the stored rows must agree, export by export."""
     wrong = [
         f"{uri} (export {export_id}): the ledger says {imported} imported, {unchanged} of them known, {rejected} "
         f"rejected; stored are {annotations} judgements and {rejects} rejects"
         for export_id, uri, imported, rejected, unchanged, annotations, rejects in archive.labels.books()
-        if rejects != rejected or annotations > imported - unchanged or (imported > unchanged and not annotations)
+        if rejects != rejected
+        or annotations > imported - unchanged
+        or (imported > unchanged and not annotations)
     ]
     totals = archive.labels.totals()
     return dg.AssetCheckResult(
@@ -30,7 +34,8 @@ def every_export_was_readable(archive: Archive) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not aside,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(f"{export.uri}: {export.error}" for export in aside[:3]) or "all exports were readable",
+        description="; ".join(f"{export.uri}: {export.error}" for export in aside[:3])
+        or "all exports were readable",
         metadata={"quarantined": len(aside)},
     )
 

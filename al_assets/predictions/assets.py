@@ -38,12 +38,16 @@ def predictions(context: dg.AssetExecutionContext, archive: Archive) -> dg.Mater
     Blocks are committed one by one under a version that no reader follows yet; a run that died goes on where
     it stopped.
     """
-    models = {m.checkpoint_id: m for m in (archive.models.target(), archive.models.serving()) if m is not None}
+    models = {
+        m.checkpoint_id: m for m in (archive.models.target(), archive.models.serving()) if m is not None
+    }
     todo = {
         model.checkpoint_id: archive.videos.lacking_predictions(model.checkpoint_id, model.embedder_id)
         for model in models.values()
     }
-    context.log.info("; ".join(f"{name}: {len(ids)} videos to score" for name, ids in todo.items()) or "no model yet")
+    context.log.info(
+        "; ".join(f"{name}: {len(ids)} videos to score" for name, ids in todo.items()) or "no model yet"
+    )
     slices = (part for name, ids in todo.items() for part in score_videos(archive, models[name], ids))
     return dg.MaterializeResult(
         value=slices,
@@ -73,13 +77,16 @@ def _consecutive(numbers: list[int]) -> Iterator[list[int]]:
         yield run
 
 
-def _slice(head: "Head", checkpoint_id: str, block: list[Video], keys: np.ndarray, vectors: np.ndarray) -> Slice:
+def _slice(
+    head: "Head", checkpoint_id: str, block: list[Video], keys: np.ndarray, vectors: np.ndarray
+) -> Slice:
     from al_assets.predictions.scoring import score_block
 
     scores, found = score_block(head, keys, vectors, checkpoint_id)
     counts = dict(zip(*np.unique(video_no_of(keys), return_counts=True), strict=True))
     coverage = [
-        coverage_row("predictions", checkpoint_id, video, int(counts.get(video.video_no, 0))) for video in block
+        coverage_row("predictions", checkpoint_id, video, int(counts.get(video.video_no, 0)))
+        for video in block
     ]
     span = KeyRange(frame_range(block[0].video_no)[0], frame_range(block[-1].video_no)[1])
     return Slice(
@@ -107,7 +114,9 @@ def serving_checkpoint(context: dg.AssetExecutionContext, archive: Archive) -> d
     moved = not missing and archive.models.serve(target.checkpoint_id, archive.now())
     serving = archive.models.serving()
     name = serving.checkpoint_id if serving else "none yet"
-    context.log.info(f"serving {name}{' from now on' if moved else ''}; {len(missing)} videos lack the next one's scores")
+    context.log.info(
+        f"serving {name}{' from now on' if moved else ''}; {len(missing)} videos lack the next one's scores"
+    )
     return dg.MaterializeResult(
         metadata={
             "serving": name,

@@ -5,14 +5,22 @@ import dagster as dg
 from al_assets.predictions.assets import predictions, serving_checkpoint
 from resources.archive import Archive
 
+SLACK = 1e-6
+"""Rounding of float32."""
 
-@dg.asset_check(asset=predictions, blocking=True, description="Probabilities and margins lie between 0 and 1.")
+
+@dg.asset_check(
+    asset=predictions, blocking=True, description="Probabilities and margins lie between 0 and 1."
+)
 def scores_are_within_bounds(archive: Archive) -> dg.AssetCheckResult:
     """An error that keeps the serving pointer where it is."""
-    slack = "{0} < -0.000001 OR {0} > 1.000001"
     bad = archive.monitoring.bad_rows(
         "frame_scores",
-        {name: slack.format(name) for name in ("confidence", "margin")} | {"entropy": "entropy < -0.000001"},
+        {
+            "confidence": lambda c: (c.confidence < -SLACK) | (c.confidence > 1 + SLACK),
+            "margin": lambda c: (c.margin < -SLACK) | (c.margin > 1 + SLACK),
+            "entropy": lambda c: c.entropy < -SLACK,
+        },
     )
     return dg.AssetCheckResult(passed=not any(bad.values()), metadata=dict(bad))
 
@@ -27,7 +35,9 @@ def every_frame_is_scored(archive: Archive) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not lacking,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(lacking)} videos wait for scores" if lacking else "every frame has the serving model's scores",
+        description=f"{len(lacking)} videos wait for scores"
+        if lacking
+        else "every frame has the serving model's scores",
         metadata={"videos_without_scores": len(lacking), "checkpoint": serving.checkpoint_id},
     )
 

@@ -10,6 +10,7 @@ from al_assets.reports.plots import CurvePoint, class_distribution_svg, learning
 from al_assets.selection.assets import selection_batch
 from al_assets.settings import Settings
 from resources.archive import Archive
+from resources.rows import rows_of
 
 REPORT = "reports/model_report.html"
 
@@ -40,7 +41,7 @@ def model_report(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.M
 def _points(curve: pd.DataFrame) -> list[CurvePoint]:
     return [
         CurvePoint(int(row.labelled_frames), float(row.value), _number(row.low), _number(row.high))
-        for row in curve.itertuples()
+        for row in rows_of(curve)
     ]
 
 
@@ -55,7 +56,9 @@ def _summary(archive: Archive, metric: str) -> str:
     if serving is None:
         return f"{told}; no model serves yet."
     value, support = archive.models.metric(serving.checkpoint_id, metric)
-    measured = f"{metric} {value:.3f} on {support} hold-out frames" if value is not None else "not measured yet"
+    measured = (
+        f"{metric} {value:.3f} on {support} hold-out frames" if value is not None else "not measured yet"
+    )
     return f"{told}; {serving.checkpoint_id} serves, {measured}."
 
 
@@ -64,9 +67,13 @@ def sections(archive: Archive, plot: str) -> list[Section]:
     distribution = archive.monitoring.view("class_distribution")
     counts = {
         "labelled": dict(zip(distribution["class_name"], distribution["labelled_frames"], strict=True)),
-        "predicted only": dict(zip(distribution["class_name"], distribution["predicted_frames"], strict=True)),
+        "predicted only": dict(
+            zip(distribution["class_name"], distribution["predicted_frames"], strict=True)
+        ),
     }
-    decisions = archive.models.decisions()[["decided_at", "checkpoint_id", "promoted", "decided_by", "reason"]]
+    decisions = archive.models.decisions()[
+        ["decided_at", "checkpoint_id", "promoted", "decided_by", "reason"]
+    ]
     pairs = archive.monitoring.view("confused_pairs").sort_values("mean_margin")
     return [
         Section("What labels bought", "On labelled hold-out frames, with 95 % intervals.", plot),
@@ -74,7 +81,9 @@ def sections(archive: Archive, plot: str) -> list[Section]:
         Section("Classes", svg=class_distribution_svg(counts), table=distribution),
         Section("Pairs that confuse the model most", "A small mean margin is doubt.", table=pairs.head(20)),
         Section("Decisions", "By rule or by hand, newest first.", table=decisions.iloc[::-1]),
-        Section("Videos adrift", "Compared with what the serving model was trained on.", table=_drift(archive)),
+        Section(
+            "Videos adrift", "Compared with what the serving model was trained on.", table=_drift(archive)
+        ),
         Section("Newest batch", table=_batch(archive)),
         Section("Videos that could not be read whole", table=_failures(archive)),
     ]

@@ -55,10 +55,13 @@ def _table(frame: pd.DataFrame) -> str:
         return '<p class="note">nothing yet</p>'
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
     rows = "\n".join(
-        "<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in frame.head(ROWS).itertuples(index=False)
+        "<tr>" + "".join(_cell(value) for value in row) + "</tr>"
+        for row in frame.head(ROWS).itertuples(index=False)
     )
     more = f'<p class="note">{len(frame) - ROWS} more rows</p>' if len(frame) > ROWS else ""
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{more}'
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{more}'
+    )
 
 
 def _cell(value: object) -> str:

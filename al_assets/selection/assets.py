@@ -22,6 +22,7 @@ from al_assets.selection.pool import Pool
 from al_assets.selection.redundancy import Frames, RedundancyRule
 from al_assets.settings import SelectionSettings, Settings
 from resources.archive import Archive
+from resources.rows import rows_of
 from resources.slices import Slice
 
 if TYPE_CHECKING:  # loads torch, which the code server must not
@@ -50,7 +51,11 @@ def circumstances(archive: Archive, settings: Settings) -> Circumstances:
 
 
 def candidates(
-    archive: Archive, chosen: Circumstances, settings: SelectionSettings, table: pa.Table, rng: np.random.Generator
+    archive: Archive,
+    chosen: Circumstances,
+    settings: SelectionSettings,
+    table: pa.Table,
+    rng: np.random.Generator,
 ) -> pa.Table:
     """Training frames a strategy may look at: all, or where they are too many the least certain half and a draw.
 
@@ -68,7 +73,9 @@ def candidates(
     return table.take(np.sort(np.concatenate([first, drawn])))
 
 
-def make_plan(archive: Archive, settings: Settings, chosen: Circumstances, budget: int, seed: Sequence[int]) -> BatchPlan:
+def make_plan(
+    archive: Archive, settings: Settings, chosen: Circumstances, budget: int, seed: Sequence[int]
+) -> BatchPlan:
     """The next batch of `budget` frames: reads the pool, then one call of the pure planner."""
     rng = np.random.default_rng(seed)
     everything = archive.selection.open_frames(chosen.embedder_id, ["train"], repeats=False)
@@ -145,7 +152,9 @@ def selection_batch(
     if budget == 0:
         reason = f"{standing} tasks are open, as many as [selection] max_open_tasks allows; no new batch"
         context.log.warning(reason)
-        return dg.MaterializeResult(value=None, metadata={"selected": 0, "open_tasks": standing, "why": reason})
+        return dg.MaterializeResult(
+            value=None, metadata={"selected": 0, "open_tasks": standing, "why": reason}
+        )
     chosen = circumstances(archive, settings)
     plan = make_plan(archive, settings, chosen, budget, [settings.selection.seed, batch_id])
     for note in plan.notes:
@@ -165,7 +174,13 @@ def selection_batch(
 
 
 def _batch_slice(
-    archive: Archive, settings: Settings, chosen: Circumstances, plan: BatchPlan, batch_id: int, budget: int, run_id: str
+    archive: Archive,
+    settings: Settings,
+    chosen: Circumstances,
+    plan: BatchPlan,
+    batch_id: int,
+    budget: int,
+    run_id: str,
 ) -> Slice:
     rows = plan.selections.to_pandas()
     rows["reason"] = rows["reason"].str.slice(0, LINE)
@@ -237,13 +252,13 @@ def write_stills(archive: Archive, settings: Settings, frames: pd.DataFrame) -> 
     register = {video.video_id: video for video in archive.videos.get(frames["video_id"])}
     for video_id, group in frames.groupby("video_id"):
         video = register[str(video_id)]
-        paths = {int(row.frame_index): _still(row) for row in group.itertuples()}
+        paths = {int(row.frame_index): _still(row) for row in rows_of(group)}
         missing = [index for index, path in paths.items() if not archive.storage.exists(path)]
         if missing:
             for key, image in pixels.stream(video, missing):
                 path = paths[key - frame_range(video.video_no)[0]]
                 archive.storage.write(path, encode_jpeg(image, quality=settings.frames.still_quality))
-        yield from ((int(row.frame_id), paths[int(row.frame_index)]) for row in group.itertuples())
+        yield from ((int(row.frame_id), paths[int(row.frame_index)]) for row in rows_of(group))
 
 
 def _still(row: Any) -> str:
@@ -260,7 +275,7 @@ def _task_rows(
         prefix = settings.labelling.stills_url
         return prefix + path if prefix else archive.storage.uri(path)
 
-    for row in frames.itertuples():
+    for row in rows_of(frames):
         yield TaskRow(
             batch_id=batch["batch_id"],
             rank=int(row.rank),

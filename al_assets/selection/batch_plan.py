@@ -121,8 +121,9 @@ def plan_batch(
     times (n,). taken: training frames that are. holdout_frame_ids: hold-out frames that nobody was asked
     about yet. holdout_labels: hold-out frames labelled so far. The random arm is drawn first; the strategy
     chooses among the rest and keeps its distance from it. What the evaluation arm cannot fill goes to the
-    strategy arm. random_population: frames that the random arm is drawn from where the pool is a cut of them (else
-    the pool), so that its propensity holds for the archive and not for the cut. The arms' ranks are interleaved, so that a batch answered in part is answered in proportion.
+    strategy arm. The arms' ranks are interleaved, so that a batch answered in part is answered in proportion.
+    random_population: frames that the random arm is drawn from where the pool is a cut of them (else the pool),
+    so that its propensity holds for the archive and not for the cut.
     Raises PoolError, naming a frame, where the pool holds one that is taken or in a hold-out video.
     """
     candidates = Frames(

@@ -6,7 +6,9 @@ from al_assets.selection.assets import selection_batch
 from resources.archive import Archive
 
 
-@dg.asset_check(asset=selection_batch, blocking=True, description="Only the evaluation arm takes hold-out frames.")
+@dg.asset_check(
+    asset=selection_batch, blocking=True, description="Only the evaluation arm takes hold-out frames."
+)
 def hold_out_frames_are_for_evaluation_only(archive: Archive) -> dg.AssetCheckResult:
     """An error that keeps the tasks back: a hold-out frame that is trained on is lost for ever."""
     batch = archive.selection.latest_batch()
@@ -24,7 +26,11 @@ def batch_is_as_large_as_asked(archive: Archive) -> dg.AssetCheckResult:
         passed=batch["selected"] >= batch["budget"],
         severity=dg.AssetCheckSeverity.WARN,
         description=str(batch["reason"]),
-        metadata={"selected": batch["selected"], "asked": batch["budget"], "left_out": str(batch["left_out"])},
+        metadata={
+            "selected": batch["selected"],
+            "asked": batch["budget"],
+            "left_out": str(batch["left_out"]),
+        },
     )
 
 

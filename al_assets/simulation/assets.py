@@ -75,6 +75,6 @@ def _points(curves: pd.DataFrame) -> dict[str, list[CurvePoint]]:
     found: dict[str, list[CurvePoint]] = {}
     for (name, count), group in curves.groupby(["strategy", "labels"]):
         values = group["macro_f1"]
-        point = CurvePoint(int(count), float(values.mean()), float(values.min()), float(values.max()))
+        point = CurvePoint(int(str(count)), float(values.mean()), float(values.min()), float(values.max()))
         found.setdefault(str(name), []).append(point)
     return found

@@ -95,7 +95,11 @@ class SqlFrameLookup:
         found = by_name.get(name) or by_name.get(plain) or []
         if len(found) == 1:
             return found[0]
-        return f"{len(found)} frames are named {name!r}; use frame_id" if found else f"no frame has the image {path!r}"
+        return (
+            f"{len(found)} frames are named {name!r}; use frame_id"
+            if found
+            else f"no frame has the image {path!r}"
+        )
 
     def _existing(self, keys: set[int]) -> set[int]:
         query = sa.select(frames.c.frame_id)

@@ -134,9 +134,15 @@ class SqlVectors:
         wanted = np.asarray(frame_ids, dtype=np.int64)
         keys, matrix = self.queries.vectors(self.embedder_id, wanted.tolist())
         at = np.searchsorted(keys, wanted)
-        missing = wanted[(at >= len(keys)) | (keys[np.minimum(at, max(len(keys) - 1, 0))] != wanted)] if len(keys) else wanted
+        missing = (
+            wanted[(at >= len(keys)) | (keys[np.minimum(at, max(len(keys) - 1, 0))] != wanted)]
+            if len(keys)
+            else wanted
+        )
         if len(missing):
-            raise LookupError(f"{len(missing)} frames have no vector by {self.embedder_id}, first {int(missing[0])}")
+            raise LookupError(
+                f"{len(missing)} frames have no vector by {self.embedder_id}, first {int(missing[0])}"
+            )
         return matrix[at]
 
     def images(self, frame_ids: Sequence[int]) -> list[np.ndarray]:

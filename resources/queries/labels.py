@@ -1,7 +1,5 @@
 """The ledger of label exports, what they brought, and the classes. No parsing, no consensus."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +60,9 @@ class LabelLedger:
                     label_exports.c.uri == version["uri"], label_exports.c.sha256 == version["sha256"]
                 )
                 known = connection.scalar(same)
-                if known is not None:  # touched or copied back: note its version, so that it is not read again
+                if (
+                    known is not None
+                ):  # touched or copied back: note its version, so that it is not read again
                     self._update(connection, known, etag=version["etag"])
                     continue
                 last = int(last or 0) + 1
@@ -72,7 +72,9 @@ class LabelLedger:
         return new
 
     def _update(self, connection: sa.Connection, export_id: int, **values: Any) -> None:
-        connection.execute(sa.update(label_exports).where(label_exports.c.export_id == export_id).values(**values))
+        connection.execute(
+            sa.update(label_exports).where(label_exports.c.export_id == export_id).values(**values)
+        )
 
     def claim(self, run_id: str) -> list[Export]:
         """Claim everything unimported for a run; returns it in order of arrival."""
@@ -113,7 +115,9 @@ class LabelLedger:
                 .values(status="imported", error=None, imported_at=now, **counts)
             )
             if taken.rowcount != 1:
-                raise LedgerConflictError(f"export {export.export_id} ({export.uri}) was taken by another run")
+                raise LedgerConflictError(
+                    f"export {export.export_id} ({export.uri}) was taken by another run"
+                )
             self._insert_classes(connection, new_classes, now)
             for table, rows in (
                 (annotations, annotation_rows),
@@ -134,7 +138,9 @@ class LabelLedger:
                 sa.select(label_exports.c.status).where(label_exports.c.export_id == export_id)
             )
             if status != "imported":
-                raise LookupError(f"export {export_id} is {status or 'unknown'}, only an imported one can be undone")
+                raise LookupError(
+                    f"export {export_id} is {status or 'unknown'}, only an imported one can be undone"
+                )
             self._update(connection, export_id, status="undone")
             later = sa.update(label_exports).where(
                 label_exports.c.status == "imported",
@@ -171,7 +177,9 @@ class LabelLedger:
         frames_of = sa.select(annotations.c.frame_id)
         parts = [
             self.database.fetch(
-                of_frames.where(annotations.c.frame_id.in_(frames_of.where(annotations.c.content_key.in_(part))))
+                of_frames.where(
+                    annotations.c.frame_id.in_(frames_of.where(annotations.c.content_key.in_(part)))
+                )
             ).to_pandas()
             for part in in_chunks(sorted(set(keys)))
         ]
@@ -182,7 +190,11 @@ class LabelLedger:
     def live_annotations(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Annotations of imported exports, and their marks."""
         live = sa.select(label_exports.c.export_id).where(label_exports.c.status == "imported")
-        rows = sa.select(annotations).where(annotations.c.export_id.in_(live)).order_by(annotations.c.annotation_id)
+        rows = (
+            sa.select(annotations)
+            .where(annotations.c.export_id.in_(live))
+            .order_by(annotations.c.annotation_id)
+        )
         marks = (
             sa.select(annotation_labels)
             .join(annotations, annotations.c.annotation_id == annotation_labels.c.annotation_id)
@@ -232,7 +244,9 @@ class LabelLedger:
     def books(self) -> list[tuple[int, str, int, int, int, int, int]]:
         """Per imported export: id, uri, imported, rejected, unchanged, annotation rows, reject rows as stored."""
         stored = (
-            sa.select(annotations.c.export_id, sa.func.count().label("n")).group_by(annotations.c.export_id).subquery()
+            sa.select(annotations.c.export_id, sa.func.count().label("n"))
+            .group_by(annotations.c.export_id)
+            .subquery()
         )
         refused = (
             sa.select(label_rejects.c.export_id, sa.func.count().label("n"))

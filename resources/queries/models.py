@@ -176,7 +176,7 @@ class ModelRegistry:
                     )
                 )
             last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(promotions.c.promotion_id), 0)))
-            row = {
+            row: dict[str, Any] = {
                 "promotion_id": int(last or 0) + 1,
                 "checkpoint_id": checkpoint_id,
                 "serving_id": serving_id,
@@ -233,6 +233,8 @@ class ModelRegistry:
         found: dict[int, list[tuple[str, float]]] = {}
         with self.database.read() as connection:
             for part in in_chunks([int(key) for key in frame_ids]):
-                for frame_id, name, confidence in connection.execute(query.where(predictions.c.frame_id.in_(part))):
+                for frame_id, name, confidence in connection.execute(
+                    query.where(predictions.c.frame_id.in_(part))
+                ):
                     found.setdefault(frame_id, []).append((name, float(confidence)))
         return found

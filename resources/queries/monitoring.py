@@ -1,8 +1,6 @@
 """Drift results, incidents, and the numbers that checks and `al status` show. No statistics."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,13 +40,17 @@ class MonitoringQueries:
         query = sa.select(drift_results).where(
             drift_results.c.check_name == check_name, drift_results.c.reference_id == reference_id
         )
-        return self.database.fetch(query.order_by(drift_results.c.subject, drift_results.c.statistic)).to_pandas()
+        return self.database.fetch(
+            query.order_by(drift_results.c.subject, drift_results.c.statistic)
+        ).to_pandas()
 
     def quality(self, video_ids: Sequence[str]) -> pd.DataFrame:
         """Image quality of the frames of videos: frame_id, video_id, brightness, sharpness."""
         query = sa.select(frames.c.frame_id, frames.c.video_id, frames.c.brightness, frames.c.sharpness)
         parts = [
-            self.database.fetch(query.where(frames.c.video_id == video_id).order_by(frames.c.frame_id)).to_pandas()
+            self.database.fetch(
+                query.where(frames.c.video_id == video_id).order_by(frames.c.frame_id)
+            ).to_pandas()
             for video_id in video_ids
         ]
         columns = ["frame_id", "video_id", "brightness", "sharpness"]
@@ -115,14 +117,18 @@ class MonitoringQueries:
         """Rows of the named tables."""
         with self.database.read() as connection:
             return {
-                name: int(connection.scalar(sa.select(sa.func.count()).select_from(metadata.tables[name])) or 0)
+                name: int(
+                    connection.scalar(sa.select(sa.func.count()).select_from(metadata.tables[name])) or 0
+                )
                 for name in names
             }
 
     def table_metadata(self, name: str) -> dict[str, Any]:
         """Dagster metadata of a small table that is written by statement: rows, columns, its newest rows."""
         table = metadata.tables[name]
-        newest = sa.select(table).order_by(*(column.desc() for column in table.primary_key)).limit(PREVIEW_ROWS)
+        newest = (
+            sa.select(table).order_by(*(column.desc() for column in table.primary_key)).limit(PREVIEW_ROWS)
+        )
         batches = self.database.fetch(newest).to_batches()
         return {
             "dagster/row_count": self.counts([name])[name],
@@ -131,16 +137,16 @@ class MonitoringQueries:
             "preview": dg.MetadataValue.md(preview(batches[0] if batches else None)),
         }
 
-    def bad_rows(self, table: str, conditions: Mapping[str, str]) -> dict[str, int]:
-        """Number of rows of a table that break each named bound: name -> SQL condition from our own code."""
+    def bad_rows(self, table: str, faults: Mapping[str, Callable[[Any], Any]]) -> dict[str, int]:
+        """Number of rows of a table with each named fault: name -> condition on the table's columns."""
         source = metadata.tables[table]
         columns = [
-            sa.func.coalesce(sa.func.sum(sa.case((sa.text(condition), 1), else_=0)), 0).label(name)
-            for name, condition in conditions.items()
+            sa.func.coalesce(sa.func.sum(sa.case((fault(source.c), 1), else_=0)), 0).label(name)
+            for name, fault in faults.items()
         ]
         with self.database.read() as connection:
             row = connection.execute(sa.select(*columns).select_from(source)).mappings().one()
-        return {name: int(row[name]) for name in conditions}
+        return {name: int(row[name]) for name in faults}
 
     def view(self, name: str, limit: int | None = None) -> pd.DataFrame:
         """Rows of an analyst view."""

@@ -1,7 +1,5 @@
 """Candidates for the next batch and what is already out with people. No strategy."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,7 +73,9 @@ class SelectionQueries:
 
     def taken(self) -> pa.Table:
         """Frames of training videos that are judged or queued: frame_id, pts_ms."""
-        held = sa.or_(frames.c.frame_id.in_(self.answered()), frames.c.frame_id.in_(sa.select(selections.c.frame_id)))
+        held = sa.or_(
+            frames.c.frame_id.in_(self.answered()), frames.c.frame_id.in_(sa.select(selections.c.frame_id))
+        )
         query = (
             sa.select(frames.c.frame_id, frames.c.pts_ms)
             .join(videos, videos.c.video_id == frames.c.video_id)
@@ -86,9 +86,8 @@ class SelectionQueries:
 
     def open_tasks(self) -> int:
         """Selected frames without an answer."""
-        query = (
-            sa.select(sa.func.count(sa.distinct(selections.c.frame_id)))
-            .where(selections.c.frame_id.not_in(self.answered()))
+        query = sa.select(sa.func.count(sa.distinct(selections.c.frame_id))).where(
+            selections.c.frame_id.not_in(self.answered())
         )
         with self.database.read() as connection:
             return int(connection.scalar(query) or 0)
@@ -115,7 +114,9 @@ class SelectionQueries:
             own = connection.scalar(
                 sa.select(selection_batches.c.batch_id).where(selection_batches.c.run_id == run_id)
             )
-            last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(selection_batches.c.batch_id), 0)))
+            last = connection.scalar(
+                sa.select(sa.func.coalesce(sa.func.max(selection_batches.c.batch_id), 0))
+            )
         return int(own) if own is not None else int(last or 0) + 1
 
     def forget(self, batch_id: int) -> None:

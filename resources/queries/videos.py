@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -84,7 +84,9 @@ class VideoRegister:
     def get(self, video_ids: Iterable[str]) -> list[Video]:
         """The named videos, in order of their number; unknown ids are left out."""
         found = [
-            video for ids in in_chunks(sorted(set(video_ids))) for video in self._select(videos.c.video_id.in_(ids))
+            video
+            for ids in in_chunks(sorted(set(video_ids)))
+            for video in self._select(videos.c.video_id.in_(ids))
         ]
         return sorted(found, key=lambda video: video.video_no)
 
@@ -102,7 +104,14 @@ class VideoRegister:
     def record_looks(self, area: str, looks: Mapping[str, tuple[str, int, int]], now: datetime) -> None:
         """Replace the looks of an area: path -> (etag, size in bytes, looks)."""
         rows = [
-            {"area": area, "path": path, "etag": etag, "size_bytes": size, "looks": count, "last_seen_at": now}
+            {
+                "area": area,
+                "path": path,
+                "etag": etag,
+                "size_bytes": size,
+                "looks": count,
+                "last_seen_at": now,
+            }
             for path, (etag, size, count) in looks.items()
         ]
         with self.database.write() as connection:
@@ -192,7 +201,9 @@ class VideoRegister:
 
     def by_status(self) -> dict[str, int]:
         """Number of videos by status."""
-        query = sa.select(videos.c.status, sa.func.count()).group_by(videos.c.status).order_by(videos.c.status)
+        query = (
+            sa.select(videos.c.status, sa.func.count()).group_by(videos.c.status).order_by(videos.c.status)
+        )
         with self.database.read() as connection:
             return {status: count for status, count in connection.execute(query)}
 

@@ -31,9 +31,15 @@ def test_the_same_values_give_the_same_bytes() -> None:
     assert learning_curve_svg({"a": MARGIN}, "f") == learning_curve_svg({"a": MARGIN}, "f")
 
 
-def test_a_full_learning_curve_fits_the_event_log() -> None:
-    curves = {f"strategy {n}": [CurvePoint(10 * i, 0.5, 0.4, 0.6) for i in range(1, 31)] for n in range(4)}
+def test_a_long_learning_curve_fits_the_event_log() -> None:
+    curves = {
+        f"arm {n}": [CurvePoint(10 * i, i / 40, i / 50, i / 35) for i in range(1, 31)] for n in range(2)
+    }
     assert len(learning_curve_svg(curves, "macro-F1")) < 20_000
+
+
+def test_numbers_in_names_are_left_as_people_wrote_them() -> None:
+    assert "v1.23456" in texts(class_distribution_svg({"labelled": {"v1.23456": 3}}))
 
 
 def test_a_curve_without_points_is_still_a_picture() -> None:

@@ -12,7 +12,9 @@ import pandas as pd
 from al_assets.simulation.oracle import Truth, answer_tasks
 
 
-def answers_to(tasks: list[dict[str, Any]], truth: pd.DataFrame, paths: dict[str, str]) -> list[dict[str, Any]]:
+def answers_to(
+    tasks: list[dict[str, Any]], truth: pd.DataFrame, paths: dict[str, str]
+) -> list[dict[str, Any]]:
     """Label Studio export that answers the tasks; `paths` maps video_id to the path in the truth."""
     names = dict(zip(zip(truth["path"], truth["frame_index"], strict=True), truth["names"], strict=True))
     known = {}
