@@ -6,8 +6,8 @@ Sensors read the state and turn a decision into a run request or a skip reason; 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -48,33 +48,52 @@ def contiguous(keys: Collection[str], order: Sequence[str], *, longest: int) -> 
     order: all partition keys as Dagster orders them; a range run takes a slice of that order.
     contiguous({"a", "b", "d"}, "abcd", longest=10) == [("a", "b"), ("d", "d")]
     """
-    wanted = [i for i, key in enumerate(order) if key in set(keys)]
-    runs: list[list[int]] = []
-    for position in wanted:
-        if runs and position == runs[-1][-1] + 1 and len(runs[-1]) < longest:
-            runs[-1].append(position)
+    wanted = frozenset(keys)
+    runs: list[tuple[int, int]] = []
+    for position in (i for i, key in enumerate(order) if key in wanted):
+        if runs and position == runs[-1][1] + 1 and position - runs[-1][0] < longest:
+            runs[-1] = (runs[-1][0], position)
         else:
-            runs.append([position])
-    return [(order[run[0]], order[run[-1]]) for run in runs]
+            runs.append((position, position))
+    return [(order[first], order[last]) for first, last in runs]
 
 
-def keys_between(first: str, last: str, order: Sequence[str]) -> list[str]:
-    """Keys of a range run; empty where an end is not a key any more."""
-    if first not in order or last not in order:
+def keys_between(
+    first: str, last: str, order: Sequence[str], places: Mapping[str, int] | None = None
+) -> list[str]:
+    """Keys of a range run; empty where an end is not a key any more.
+
+    places: key -> position in `order`, for a caller with many ranges to look up.
+    """
+    places = {key: i for i, key in enumerate(order)} if places is None else places
+    if first not in places or last not in places:
         return []
-    return list(order[order.index(first) : order.index(last) + 1])
+    return list(order[places[first] : places[last] + 1])
 
 
 @dataclass(frozen=True)
 class IngestState:
-    """What `video_arrivals` knows when it decides."""
+    """What `video_arrivals` knows when it decides.
+
+    failed: keys of runs over several videos that failed. attempts: key -> runs for that video alone, as its file
+    and the settings are now, that have ended and left it to do.
+    """
 
     order: tuple[str, ...]
     lacking: tuple[str, ...]
-    in_flight: frozenset[str]
-    runs_in_flight: int
-    failed: frozenset[str]
-    failed_alone: frozenset[str]
+    in_flight: frozenset[str] = frozenset()
+    runs_in_flight: int = 0
+    failed: frozenset[str] = frozenset()
+    attempts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def given_up(self) -> frozenset[str]:
+        """Videos that were tried twice, once alone: they wait for a person or for a new version of their file."""
+        return frozenset(
+            key
+            for key in self.lacking
+            if (tries := self.attempts.get(key, 0)) and tries + (key in self.failed) > 1
+        )
 
 
 @dataclass(frozen=True)
@@ -91,25 +110,31 @@ def plan_ingest(state: IngestState, *, videos_per_run: int, runs_at_once: int) -
     A video in a run that failed is tried once more alone, so that it holds up nobody; after that it waits for
     a person or for a new version of its file.
     """
-    free = [key for key in state.lacking if key not in state.in_flight]
-    healthy = [key for key in free if key not in state.failed]
-    suspects = [key for key in free if key in state.failed and key not in state.failed_alone]
-    given_up = len(free) - len(healthy) - len(suspects)
+    given_up = state.given_up
+    suspects = (state.failed | state.attempts.keys()) - given_up
+    free = [key for key in state.lacking if key not in state.in_flight and key not in given_up]
+    healthy = [key for key in free if key not in suspects]
     ranges = contiguous(healthy, state.order, longest=videos_per_run)
-    ranges += [(key, key) for key in suspects if key in state.order]
+    known = frozenset(state.order)
+    ranges += [(key, key) for key in free if key in suspects and key in known]
     slots = max(0, runs_at_once - state.runs_in_flight)
-    chosen = ranges[:slots]
     notes = [f"{len(state.lacking)} videos lack frames or vectors"]
     if state.in_flight:
         notes.append(f"{len(state.in_flight)} are in a run now")
     if given_up:
-        notes.append(f"{given_up} failed twice and wait for a person: see the failed runs of ingest_videos")
-    return IngestPlan(tuple(chosen), "; ".join(notes))
+        named = ", ".join(sorted(given_up)[:3])
+        notes.append(
+            f"{len(given_up)} failed twice and wait for a person ({named}): see the failed runs of ingest_videos"
+        )
+    return IngestPlan(tuple(ranges[:slots]), "; ".join(notes))
 
 
 @dataclass(frozen=True)
 class LoopState:
-    """What the loop's sensors know when they decide."""
+    """What the loop's sensors know when they decide.
+
+    ended: how a run that was asked for exactly this ended, where the work is still to be done; empty for none.
+    """
 
     ingesting: int = 0
     learning: int = 0
@@ -121,7 +146,7 @@ class LoopState:
     open_tasks: int = 0
     has_serving: bool = False
     unscored_videos: int = 0
-    failed_before: bool = False
+    ended: str = ""
 
 
 def decide_learn(state: LoopState) -> Decision:
@@ -129,9 +154,9 @@ def decide_learn(state: LoopState) -> Decision:
     if not state.unclaimed_exports:
         return Decision(False, "every label export is imported")
     if state.learning:
-        return Decision(False, f"{state.unclaimed_exports} exports wait for the learn run in progress")
-    if state.failed_before:
-        return Decision(False, "learn failed on these exports; see its run, then re-execute it")
+        return Decision(False, f"{state.unclaimed_exports} exports wait for the run in progress")
+    if state.ended:
+        return Decision(False, f"learn {state.ended} on these exports; see its run, then re-execute it")
     return Decision(True, f"{state.unclaimed_exports} new label exports")
 
 
@@ -145,8 +170,8 @@ def decide_score(state: LoopState) -> Decision:
         return Decision(False, f"{state.unscored_videos} videos to score once ingestion is done")
     if state.learning:
         return Decision(False, f"{state.unscored_videos} videos to score after the run in progress")
-    if state.failed_before:
-        return Decision(False, "score failed on these videos; see its run, then re-execute it")
+    if state.ended:
+        return Decision(False, f"score {state.ended} on these videos; see its run, then re-execute it")
     return Decision(True, f"{state.unscored_videos} videos lack the serving model's scores")
 
 
@@ -156,8 +181,8 @@ def decide_first_batch(state: LoopState) -> Decision:
         return Decision(False, "batches are made by learn")
     if not state.embedded_videos or state.ingesting or state.lacking_frames:
         return Decision(False, "the first batch waits for ingestion")
-    if state.failed_before:
-        return Decision(False, "select_batch failed; see its run, then re-execute it")
+    if state.ended:
+        return Decision(False, f"select_batch {state.ended}; see its run, then re-execute it")
     return Decision(True, f"{state.embedded_videos} videos and no batch yet")
 
 
@@ -172,7 +197,7 @@ class RetrainingPolicy:
 
 @dataclass(frozen=True)
 class ModelState:
-    """Age, gain and drift of the serving model."""
+    """Age and drift of the serving model, and the labels that no training has seen."""
 
     trained_at: datetime | None
     new_labels: int
@@ -185,8 +210,8 @@ class ModelState:
 def decide_retraining(state: ModelState, policy: RetrainingPolicy, now: datetime) -> tuple[str | None, str]:
     """Job to ask for (`learn`, `select_batch` or None) and why.
 
-    An old model is trained again when new labels stand; drift asks for labels, that is for a batch, since
-    training again on the same labels cannot help; neither is asked for while tasks are open.
+    An old model is trained again when labels are new; drift asks for labels, that is for a batch, since
+    training again on the same labels cannot help, and waits while tasks are open.
     """
     if state.trained_at is None:
         return None, "no model serves yet; it begins with a label export"

@@ -131,10 +131,12 @@ def bench_embed(rows: int) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def bench_io(rows: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Writing and reading tables against the raw driver, ADBC and pandas."""
+    """Writing and reading tables against the raw driver, ADBC and pandas; COPY where AL_DATABASE_URL is PostgreSQL."""
+    from resources.environments import read_environment
     from resources.io_bench import measure_io
 
-    result = measure_io(rows, None)
+    url = read_environment().database_url
+    result = measure_io(rows, url if url.startswith("postgresql") else None)
     return result["measured"], result["ratios"]
 
 

@@ -63,11 +63,12 @@ def _headless() -> Any:
 def demo(
     rounds: Annotated[int, typer.Option(min=1, max=20, help="Rounds of labelling.")] = 5,
     batch: Annotated[int, typer.Option(min=5, max=200, help="Frames a round.")] = 24,
+    clips: Annotated[int, typer.Option(min=10, max=100, help="Rendered clips in the archive.")] = 24,
 ) -> None:
     """Make a small archive and run the whole loop on it, with an oracle in the expert's place."""
     from al_assets.demo_loop import run_demo
 
-    run_demo(_environment(), rounds=rounds, batch_size=batch, console=console)
+    run_demo(_environment(), rounds=rounds, batch_size=batch, clips=clips, console=console)
 
 
 @app.command()

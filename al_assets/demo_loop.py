@@ -73,10 +73,10 @@ class Step:
 
     def say(self, text: str) -> None:
         """One line for one step."""
-        self.progress.console.print(text, highlight=False)
+        self.progress.console.print(text, highlight=False, soft_wrap=True)
 
 
-def run_demo(environment: Environment, *, rounds: int, batch_size: int, console: Console) -> None:
+def run_demo(environment: Environment, *, rounds: int, batch_size: int, clips: int, console: Console) -> None:
     """Make what is missing of the demo, then print what stands and where."""
     homes = {arm: environment.home / folder for arm, folder in ARMS.items()}
     if all(len(read_curve(home)) >= rounds for home in homes.values()):
@@ -90,7 +90,7 @@ def run_demo(environment: Environment, *, rounds: int, batch_size: int, console:
         )
         with Progress(*columns, console=console, transient=True) as progress:
             step = Step(console, progress)
-            _prepare(homes, batch_size, step)
+            _prepare(homes, batch_size, clips, step)
             for arm, home in homes.items():
                 _run_rounds(arm, home, rounds, step)
     print_summary(console, homes, {arm: read_curve(home) for arm, home in homes.items()})
@@ -107,12 +107,12 @@ def read_curve(home: Path) -> list[CurvePoint]:
     return [CurvePoint(**point) for point in json.loads(file.read_text())] if file.exists() else []
 
 
-def _prepare(homes: dict[str, Path], batch_size: int, step: Step) -> None:
+def _prepare(homes: dict[str, Path], batch_size: int, clips: int, step: Step) -> None:
     """Render and ingest one archive, then copy its home for the random arm while it holds no label."""
     home = homes["active"]
     home.mkdir(parents=True, exist_ok=True)
     _write_settings(home, "auto", batch_size, rule="", report=True)
-    _render(home, step)
+    _render(home, clips, step)
     _ingest(home, step)
     if not homes["random"].exists():
         draft = homes["random"].with_suffix(".draft")
@@ -129,7 +129,7 @@ def _write_settings(home: Path, strategy: str, batch_size: int, *, rule: str, re
     (home / "al.toml").write_text(text, encoding="utf-8")
 
 
-def _render(home: Path, step: Step) -> None:
+def _render(home: Path, clips: int, step: Step) -> None:
     from al_assets.demo.archive import render_archive
 
     if (home / TRUTH).exists():
@@ -138,14 +138,12 @@ def _render(home: Path, step: Step) -> None:
     folder = home / "storage" / "videos"
     folder.mkdir(parents=True, exist_ok=True)
     task = step.progress.add_task("rendering clips", total=None)
-    archive = render_archive(folder, progress=lambda _: step.progress.advance(task))
+    archive = render_archive(folder, clips=clips, progress=lambda _: step.progress.advance(task))
     archive.truth.to_csv(home / f"{TRUTH}.part", index=False)
     (home / f"{TRUTH}.part").rename(home / TRUTH)
     step.progress.remove_task(task)
-    clips = archive.truth["path"].nunique()
-    step.say(
-        f"archive    {clips} clips of digits ({len(archive.dark)} of them dark) and {len(archive.real)} real clips"
-    )
+    dark, real = len(archive.dark), len(archive.real)
+    step.say(f"archive    {clips} clips of digits ({dark} of them dark) and {real} real clips")
 
 
 def _ingest(home: Path, step: Step) -> None:

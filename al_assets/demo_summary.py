@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,15 @@ def print_summary(console: Console, homes: Mapping[str, Path], curves: Mapping[s
     home = homes["active"]
     shown = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
     console.print(
-        f"\nOpen the Dagster UI on this archive:  [bold]AL_HOME={shown} al dev[/bold]", highlight=False
+        f"\nOpen the Dagster UI on this archive:  [bold]AL_HOME={shown} {_command()} dev[/bold]",
+        highlight=False,
     )
+
+
+def _command() -> str:
+    """How this program was called, so that the line works in the same shell."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "al" else "al"
 
 
 def _points(curves: Mapping[str, Sequence[Any]]) -> dict[str, list[CurvePoint]]:

@@ -18,8 +18,11 @@ from al_assets.settings import Settings, load_settings
 from resources.archive import Archive
 from resources.environments import Environment
 from sensors.label_exports import register_exports
-from sensors.runs import RANGE_END, RANGE_START
+from sensors.runs import RANGE_END, RANGE_START, in_flight
 from sensors.video_arrivals import register_arrivals
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+"""The command line speaks for itself; the run's own log is in the Dagster UI."""
 
 
 class RunFailedError(RuntimeError):
@@ -62,9 +65,19 @@ class Headless:
     def run(
         self, job: str, *, tags: Mapping[str, str] | None = None, config: Any = None
     ) -> dg.ExecuteInProcessResult:
-        """Run a job to its end. Raises RunFailedError with the first failed step and its cause."""
+        """Run a job to its end. Raises RunFailedError with the first failed step and its cause.
+
+        A job that changes the model waits for nobody: while another such run is under way it is refused.
+        """
+        if job in jobs.ONE_AT_A_TIME and (busy := in_flight(self.instance, *jobs.ONE_AT_A_TIME)):
+            raise RunFailedError(
+                f"{job}: run {busy[0].run_id[:8]} of {busy[0].job_name} is under way; try again when it is done"
+            )
         result = self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance, tags=dict(tags or {}), run_config=config, raise_on_error=False
+            instance=self.instance,
+            tags=dict(tags or {}),
+            run_config={**QUIET, **(config or {})},
+            raise_on_error=False,
         )
         if not result.success:
             events = [event for event in result.all_events if event.is_step_failure]

@@ -18,6 +18,9 @@ INGEST, LEARN, SCORE, SELECT, SIMULATE, RETIRE = (
     "simulate",
     "retire_video",
 )
+ONE_AT_A_TIME = (LEARN, SCORE, SELECT)
+"""Jobs that read and move the serving model or make batches; the tag lets Dagster's queue run one of them at a time."""
+QUEUE = {"al/queue": "model"}
 LEARN_ASSETS = (
     "labels",
     "training_set",
@@ -41,16 +44,19 @@ learn = dg.define_asset_job(
     LEARN,
     dg.AssetSelection.assets(*LEARN_ASSETS),
     description="New label exports to labels, a model, a decision, predictions, and the next batch.",
+    tags=QUEUE,
 )
 score = dg.define_asset_job(
     SCORE,
     dg.AssetSelection.assets("predictions", "serving_checkpoint", "drift_report"),
     description="Predictions for videos that the model has not scored yet; moves the serving pointer when due.",
+    tags=QUEUE,
 )
 select_batch = dg.define_asset_job(
     SELECT,
     dg.AssetSelection.assets("selection_batch", "labelling_tasks"),
     description="One more batch of labelling tasks, now.",
+    tags=QUEUE,
 )
 simulate = dg.define_asset_job(
     SIMULATE,

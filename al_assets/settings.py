@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from al_assets.keys import Task
 
@@ -205,6 +205,14 @@ class Settings(Section):
     drift: DriftSettings = DriftSettings()
     retraining: RetrainingSettings = RetrainingSettings()
     sensors: SensorSettings = SensorSettings()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.promotion.metric == "accuracy" and self.task == "multi_label":
+            raise ValueError('[promotion] metric = "accuracy" needs task = "single_label"; use "macro_f1"')
+        if self.selection.random_fraction + self.selection.evaluation_fraction > 1:
+            raise ValueError("[selection] random_fraction and evaluation_fraction together are more than 1")
+        return self
 
 
 def load_settings(path: Path | None) -> Settings:

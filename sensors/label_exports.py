@@ -10,11 +10,14 @@ from al_assets.automation import LoopState, decide_learn
 from al_assets.frames.registration import LOOKS_BEFORE_READING
 from al_assets.settings import Settings
 from resources.archive import Archive
+from resources.errors import FileMissingError, StorageError
 from resources.queries.labels import UNCLAIMED
 from resources.storage import StoredFile
-from sensors.runs import failed_work, in_flight, request
+from sensors.runs import busy, digest, ended, request
 
 AREA = "label_exports"
+PATH_LENGTH = 400
+FAULTS_SHOWN = 5
 
 
 def settle(
@@ -30,7 +33,7 @@ def settle(
         if (file.path, file.etag) in known:
             continue
         etag, count = previous.get(file.path, ("", 0))
-        count = count + 1 if etag == file.etag else 1
+        count = min(count + 1, LOOKS_BEFORE_READING) if etag == file.etag else 1
         if count >= LOOKS_BEFORE_READING and len(settled) < limit:
             settled.append(file)
         else:
@@ -38,23 +41,39 @@ def settle(
     return settled, looks
 
 
-def register_exports(archive: Archive, settings: Settings, now: datetime) -> tuple[list[int], int]:
-    """Bring the ledger in line with storage; returns new export_ids and the number of files that must wait."""
-    files = archive.storage.list(f"{AREA}/")
-    known = {(export.uri, export.etag) for export in archive.labels.exports()}
-    settled, looks = settle(files, known, archive.videos.looks(AREA), settings.sensors.exports_per_tick)
-    versions = [
-        {
-            "uri": file.path,
-            "etag": file.etag,
-            "size_bytes": file.size_bytes,
-            "sha256": archive.storage.sha256(file.path),
-        }
-        for file in settled
-    ]
+def register_exports(archive: Archive, settings: Settings, now: datetime) -> tuple[list[int], int, list[str]]:
+    """Bring the ledger in line with storage; returns new export_ids, how many files must wait, and faults.
+
+    A listing that fails raises. A single file that cannot be read is a fault and is looked at again.
+    """
+    listed = archive.storage.list(f"{AREA}/")
+    files = [file for file in listed if len(file.path) <= PATH_LENGTH]
+    too_long = [file.path for file in listed if len(file.path) > PATH_LENGTH]
+    faults = [f"{path[:60]}... has a path of over {PATH_LENGTH} characters" for path in too_long]
+    # Of a file's versions only the latest counts: an older one put back is news again.
+    latest = {export.uri: export.etag for export in archive.labels.exports()}
+    settled, looks = settle(
+        files, set(latest.items()), archive.videos.looks(AREA), settings.sensors.exports_per_tick
+    )
+    versions = []
+    for file in settled:
+        try:
+            versions.append(
+                {
+                    "uri": file.path,
+                    "etag": file.etag,
+                    "size_bytes": file.size_bytes,
+                    "sha256": archive.storage.sha256(file.path),
+                }
+            )
+        except FileMissingError:
+            continue  # gone since the listing: the next look knows
+        except StorageError as error:
+            faults.append(f"{file.path} cannot be read: {error}")
+            looks[file.path] = (file.etag, file.size_bytes, 1)
     new = archive.labels.register(versions, now)
     archive.videos.record_looks(AREA, looks, now)
-    return new, len(looks)
+    return new, len(looks), faults
 
 
 def make_label_exports(settings: Settings) -> dg.SensorDefinition:
@@ -68,19 +87,19 @@ def make_label_exports(settings: Settings) -> dg.SensorDefinition:
         description="New label exports; then one learn run that imports them all.",
     )
     def label_exports(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult:
-        new, waiting = register_exports(archive, settings, archive.now())
+        new, waiting, faults = register_exports(archive, settings, archive.now())
         unclaimed = archive.labels.exports(*UNCLAIMED)
-        work = ",".join(str(export.export_id) for export in unclaimed)[:200]
+        # An export that is read again after an undo is new work under its old number.
+        work = digest((export.export_id, export.imported_at) for export in unclaimed)
         decision = decide_learn(
             LoopState(
                 unclaimed_exports=len(unclaimed),
-                learning=len(in_flight(context.instance, jobs.LEARN, jobs.SCORE)),
-                failed_before=bool(work) and failed_work(context.instance, jobs.LEARN, work),
+                learning=len(busy(context.instance, jobs.LEARN, jobs.SCORE)),
+                ended=ended(context.instance, jobs.LEARN, work) if unclaimed else "",
             )
         )
-        message = decision.reason + (
-            f"; {waiting} files must stand still for one more look" if waiting else ""
-        )
+        notes = [f"{waiting} files must stand still for one more look"] if waiting else []
+        message = "; ".join([decision.reason, *notes, *faults[:FAULTS_SHOWN]])
         context.log.info(message)
         return dg.SensorResult(
             run_requests=[request(jobs.LEARN, decision.reason, work)] if decision.go else [],

@@ -7,21 +7,24 @@ from al_assets.automation import ModelState, RetrainingPolicy, decide_retraining
 from al_assets.drift.assets import PER_VIDEO
 from al_assets.settings import Settings
 from resources.archive import Archive
-from sensors.runs import failed_work, in_flight, request
+from sensors.runs import busy, digest, ended, request
 
 
 def model_state(archive: Archive) -> ModelState:
-    """Age, gain and drift of the serving model, from SQL."""
-    serving = archive.models.serving()
-    if serving is None:
+    """Age and drift of the serving model, and the labels that no training has seen, from SQL."""
+    serving, newest = archive.models.serving(), archive.models.latest()
+    if serving is None or newest is None:
         return ModelState(None, 0, archive.selection.open_tasks(), 0, 0, 0)
     results = archive.monitoring.drift(PER_VIDEO, serving.checkpoint_id)
+    # Only what came since: drift of the archive that the model already knows must not drown out the news.
+    results = results[results["subject"].isin(archive.videos.registered_since(serving.trained_at))]
     adrift = results[results["drifted"] == 1]
     batch = archive.selection.latest_batch()
     latest = adrift["measured_at"].max() if len(adrift) else None
     return ModelState(
         trained_at=serving.trained_at,
-        new_labels=archive.selection.labels_since(serving.trained_at),
+        # Since the newest training: one whose model was not promoted has seen them, and will again.
+        new_labels=archive.selection.labels_since(newest.trained_at),
         open_tasks=archive.selection.open_tasks(),
         drifted_videos=int(adrift["subject"].nunique()),
         compared_videos=int(results["subject"].nunique()),
@@ -43,11 +46,14 @@ def make_retraining(settings: Settings) -> dg.SensorDefinition:
     def retraining(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult:
         state = model_state(archive)
         job, reason = decide_retraining(state, policy, archive.now())
+        if job is not None and busy(context.instance, jobs.LEARN, jobs.SCORE, jobs.SELECT):
+            job, reason = None, f"{reason}; waits for the run in progress"
+        work = digest([job, state.trained_at, state.new_labels, state.drifted_videos, state.compared_videos])
+        if job is not None and (how := ended(context.instance, job, work)):
+            job, reason = None, f"{reason}; {job} {how} on exactly this, see its run"
         context.log.info(reason)
-        work = f"{state.trained_at}:{state.new_labels}:{state.drifted_videos}"
-        busy = in_flight(context.instance, jobs.LEARN, jobs.SCORE, jobs.SELECT)
-        if job is None or busy or failed_work(context.instance, job, work):
-            return dg.SensorResult(skip_reason=f"{reason}; a run is in progress" if busy else reason)
+        if job is None:
+            return dg.SensorResult(skip_reason=reason)
         return dg.SensorResult(run_requests=[request(job, reason, work)])
 
     return retraining

@@ -1,13 +1,15 @@
 """Looks at `videos/`: registers what is new, and asks for what registered videos lack. Decisions are in automation."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import dagster as dg
 
 from al_assets import jobs
 from al_assets.automation import (
+    IngestPlan,
     IngestState,
     LoopState,
     decide_first_batch,
@@ -16,135 +18,221 @@ from al_assets.automation import (
 )
 from al_assets.embeddings.assets import configured_embedder
 from al_assets.frames.registration import (
-    METADATA_FILE,
+    LOOKS_BEFORE_READING,
     Arrival,
     KnownVideo,
     Registration,
+    Standing,
     group_arrivals,
     look,
     plan_registration,
-    read_metadata,
 )
-from al_assets.labels.splits import split_of
+from al_assets.frames.video_facts import METADATA_FILE, VideoFacts, read_metadata, unknown_paths
+from al_assets.labels.splits import split_of, split_of_site
 from al_assets.partitions import VIDEOS
 from al_assets.settings import Settings
 from resources.archive import Archive
+from resources.errors import FileMissingError, StorageError
 from resources.queries.labels import UNCLAIMED
-from sensors.runs import RANGE_END, RANGE_START, failed, failed_work, in_flight, keys_of, range_of, request
+from resources.queries.registrar import SplitRule
+from resources.queries.videos import Video, expected_version
+from sensors.runs import LEFT, RANGE_END, RANGE_START, IngestRuns, busy, digest, ended, request
 
 AREA = "videos"
-
-
-class _Splits:
-    """The split of the next video or site, by its ordinal."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.by_site = settings.archive.split_by == "site"
-        self.seed = settings.archive.split_seed
-
-    def __call__(self, ordinal: int) -> str:
-        return split_of(ordinal, self.seed)
+PATH_LENGTH = 400
+FAULTS_SHOWN = 5
+STANDINGS: Mapping[str, Standing] = {"copy": "copy", "retired": "retired", "superseded": "superseded"}
 
 
 def register_arrivals(archive: Archive, settings: Settings, now: datetime) -> tuple[Registration, list[str]]:
-    """Bring the register in line with storage; returns what changed and faults of the metadata file.
+    """Bring the register in line with storage; returns what changed and faults in plain words.
 
-    A listing that fails raises: it is not an empty archive.
+    A listing that fails raises: it is not an empty archive. A single file that cannot be read is a fault and is
+    looked at again.
     """
     listed = [
-        (file.path.removeprefix(f"{AREA}/"), file.etag, file.size_bytes)
-        for file in archive.storage.list(f"{AREA}/")
+        (f.path.removeprefix(f"{AREA}/"), f.etag, f.size_bytes) for f in archive.storage.list(f"{AREA}/")
     ]
-    arrivals = group_arrivals(listed)
-    known = [
-        KnownVideo(
-            v.video_id, v.path, v.kind, v.etag, v.content_hash, v.missing_at is not None, v.status == "copy"
-        )
-        for v in archive.videos.known()
-    ]
-    seen = look(arrivals, known, archive.videos.looks(AREA), limit=settings.sensors.videos_per_tick)
-    hashes = {arrival.path: _content_hash(archive, arrival) for arrival in seen.settled}
-    facts, faults = _metadata(archive, [path for path, _, _ in listed])
+    too_long = [path for path, _, _ in listed if len(path) > PATH_LENGTH]
+    faults = [f"{path[:60]}... has a path of over {PATH_LENGTH} characters" for path in too_long]
+    arrivals = group_arrivals([file for file in listed if len(file[0]) <= PATH_LENGTH])
+    previous = archive.videos.looks(AREA)
+    table = _read_table(archive, listed, previous)
+    rule = _split_rule(settings)
+    # The site decides the split for ever, so that videos wait for the table that names it.
+    limit = 0 if rule.by_site and not table.settled else settings.sensors.videos_per_tick
+    known = [_known(video) for video in archive.videos.all()]
+    seen = look(arrivals, known, previous, limit=limit)
+    hashes, unread = _hashes(archive, seen.settled)
     registration = plan_registration(arrivals, hashes, known)
-    archive.videos.register(registration, facts, _Splits(settings), now=now)
-    archive.videos.update_facts(facts)
+    archive.videos.register(registration, table.facts, rule, now=now)
+    archive.videos.update_facts(table.facts)
     waiting = {a.path: (a.etag, a.size_bytes, seen.looks[a.path]) for a in seen.waiting}
-    archive.videos.record_looks(AREA, waiting, now)
-    return registration, faults
+    # One look is taken back, so that files nobody can read do not hold the places of those behind them.
+    waiting |= {a.path: (a.etag, a.size_bytes, 1) for a in seen.settled if a.path not in hashes}
+    archive.videos.record_looks(AREA, waiting | table.looks, now)
+    faults += [
+        *table.faults,
+        *unknown_paths(table.facts, {a.path for a in arrivals} | {v.path for v in known}),
+    ]
+    return registration, [*faults, *unread, *_without_site(registration, table.facts, rule)]
+
+
+def _known(video: Video) -> KnownVideo:
+    standing = STANDINGS.get(video.status, "live")
+    missing = video.missing_at is not None
+    return KnownVideo(
+        video.video_id, video.path, video.kind, video.etag, video.content_hash, missing, standing
+    )
+
+
+def _split_rule(settings: Settings) -> SplitRule:
+    seed, by_site = settings.archive.split_seed, settings.archive.split_by == "site"
+    return SplitRule(
+        by_video=lambda ordinal: split_of(ordinal, seed),
+        by_site=(lambda ordinal: split_of_site(ordinal, seed)) if by_site else None,
+    )
+
+
+def _without_site(registration: Registration, facts: Mapping[str, VideoFacts], rule: SplitRule) -> list[str]:
+    alone = [a.path for a, _ in registration.new if (fact := facts.get(a.path)) is None or fact.site is None]
+    if rule.by_site is None or not alone:
+        return []
+    return [
+        f"{len(alone)} videos have no site in {METADATA_FILE} and were split one by one, first {alone[0]}"
+    ]
+
+
+def _hashes(archive: Archive, settled: Sequence[Arrival]) -> tuple[dict[str, str], list[str]]:
+    """Content hashes by path, and which files could not be read."""
+    hashes, unread = {}, []
+    for arrival in settled:
+        try:
+            hashes[arrival.path] = _content_hash(archive, arrival)
+        except FileMissingError:
+            continue  # gone since the listing: the next look knows
+        except StorageError as error:
+            unread.append(f"{arrival.path} cannot be read: {error}")
+    return hashes, unread
 
 
 def _content_hash(archive: Archive, arrival: Arrival) -> str:
+    """Identity of a video's bytes; of a folder by its stills' names and sizes, and the bytes of three of them."""
+    if not arrival.size_bytes:
+        # Empty files are failed copies of different videos, not copies of one another.
+        return hashlib.sha256(f"empty\0{arrival.path}".encode()).hexdigest()
     if arrival.kind == "video":
         return archive.storage.fingerprint(f"{AREA}/{arrival.path}")
-    names = sorted(member.rsplit("/", 1)[-1] for member in arrival.members)
-    return hashlib.sha256("\0".join([*names, str(arrival.size_bytes)]).encode()).hexdigest()
+    stills = arrival.members
+    parts = [f"{path.rsplit('/', 1)[-1]}\1{size}" for path, size in stills]
+    for path, _ in {stills[0], stills[len(stills) // 2], stills[-1]}:
+        parts.append(f"{path.rsplit('/', 1)[-1]}\2{archive.storage.fingerprint(f'{AREA}/{path}')}")
+    return hashlib.sha256("\0".join(sorted(parts)).encode()).hexdigest()
 
 
-def _metadata(archive: Archive, paths: Sequence[str]) -> tuple[dict, list[str]]:
-    if METADATA_FILE not in paths:
-        return {}, []
-    raw = archive.storage.read(f"{AREA}/{METADATA_FILE}")
+@dataclass(frozen=True)
+class _Table:
+    """The owner's table as far as it may be read now."""
+
+    facts: Mapping[str, VideoFacts]
+    faults: Sequence[str]
+    settled: bool
+    looks: Mapping[str, tuple[str, int, int]]
+
+
+def _read_table(
+    archive: Archive, listed: Sequence[tuple[str, str, int]], previous: Mapping[str, tuple[str, int]]
+) -> _Table:
+    """`videos.csv` once it stands still: half of a table would give wrong sites."""
+    found = [(etag, size) for path, etag, size in listed if path == METADATA_FILE]
+    if not found:
+        return _Table({}, [], True, {})
+    (etag, size), (before, count) = found[0], previous.get(METADATA_FILE, ("", 0))
+    count = min(count + 1, LOOKS_BEFORE_READING) if before == etag else 1
+    looks = {METADATA_FILE: (etag, size, count)}
+    if count < LOOKS_BEFORE_READING:
+        return _Table({}, [], False, looks)
     try:
-        return read_metadata(raw.decode("utf-8"))
+        text = archive.storage.read(f"{AREA}/{METADATA_FILE}").decode("utf-8")
+    except FileMissingError:
+        return _Table({}, [], False, {})
     except UnicodeDecodeError:
-        return {}, [f"{METADATA_FILE} is not UTF-8; save it as UTF-8"]
+        return _Table({}, [f"{METADATA_FILE} is not UTF-8; save it as UTF-8"], True, looks)
+    return _Table(*read_metadata(text), True, looks)
 
 
-def _ingest_state(
+def _ingestion(
     context: dg.SensorEvaluationContext, archive: Archive, settings: Settings, order: list[str]
-) -> IngestState:
-    lacking = archive.videos.lacking_frames(settings.frames.frames_per_second)
-    lacking += archive.videos.lacking("embeddings", configured_embedder(settings.embeddings))
-    running = in_flight(context.instance, jobs.INGEST)
-    broken = failed(context.instance, jobs.INGEST)
-    alone = [run for run in broken if len(set(range_of(run))) == 1]
-    return IngestState(
+) -> tuple[IngestState, IngestPlan, IngestRuns]:
+    rate, embedder = settings.frames.frames_per_second, configured_embedder(settings.embeddings)
+    lacking = [*archive.videos.lacking_frames(rate), *archive.videos.lacking("embeddings", embedder)]
+    lacking = list(dict.fromkeys(lacking))
+    versions = {video.video_id: expected_version(video.etag, rate) for video in archive.videos.get(lacking)}
+    runs = IngestRuns(context.instance, order, versions, digest([rate, embedder]))
+    running = busy(context.instance, jobs.INGEST)
+    state = IngestState(
         order=tuple(order),
-        lacking=tuple(dict.fromkeys(lacking)),
-        in_flight=frozenset(keys_of(running, order)),
+        lacking=tuple(lacking),
+        in_flight=runs.keys_of(running),
         runs_in_flight=len(running),
-        failed=frozenset(keys_of(broken, order)),
-        failed_alone=frozenset(keys_of(alone, order)),
+        failed=runs.failed() if lacking else frozenset(),
+        attempts=runs.attempts(lacking),
     )
+    state = _without_repeats(state, runs, settings)
+    return state, _plan(state, settings), runs
 
 
-def _loop_state(
-    context: dg.SensorEvaluationContext, archive: Archive, settings: Settings, ingest: IngestState
-) -> LoopState:
-    serving = archive.models.serving()
-    unscored = (
-        archive.videos.lacking_predictions(serving.checkpoint_id, serving.embedder_id) if serving else []
-    )
-    embedded = archive.videos.covered_by("embeddings", configured_embedder(settings.embeddings))
-    waiting = set(ingest.lacking) - ingest.failed_alone
-    return LoopState(
-        ingesting=ingest.runs_in_flight,
-        learning=len(in_flight(context.instance, jobs.LEARN, jobs.SCORE)),
-        selecting=len(in_flight(context.instance, jobs.SELECT)),
-        unclaimed_exports=len(archive.labels.exports(*UNCLAIMED)),
-        embedded_videos=len(embedded),
-        lacking_frames=len(waiting),
-        batches=archive.selection.count_batches(),
-        has_serving=serving is not None,
-        unscored_videos=len(unscored),
-    )
+def _plan(state: IngestState, settings: Settings) -> IngestPlan:
+    sensors = settings.sensors
+    return plan_ingest(state, videos_per_run=sensors.videos_per_run, runs_at_once=sensors.runs_in_flight)
+
+
+def _without_repeats(state: IngestState, runs: IngestRuns, settings: Settings) -> IngestState:
+    """Ranges that a run has covered to its end and that still lack something are not asked for again as they are."""
+    done = [
+        r for r in _plan(state, settings).ranges if ended(runs.instance, jobs.INGEST, runs.work(*r)) == LEFT
+    ]
+    if not done:
+        return state
+    alone = {first: 2 for first, last in done if first == last}
+    several = {key for first, last in done if first != last for key in runs.keys_in(first, last)}
+    return replace(state, failed=state.failed | several, attempts={**state.attempts, **alone})
 
 
 def _follow_up(
     context: dg.SensorEvaluationContext, archive: Archive, settings: Settings, ingest: IngestState
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """`score` or a first `select_batch`, where due."""
-    state = _loop_state(context, archive, settings, ingest)
-    serving = archive.models.serving()
+    serving, target = archive.models.serving(), archive.models.target()
+    # A model that was promoted and does not serve yet counts too: its scores may have been cut off.
+    models = {model.checkpoint_id: model for model in (serving, target) if model is not None}
+    unscored = [
+        video_id
+        for model in models.values()
+        for video_id in archive.videos.lacking_predictions(model.checkpoint_id, model.embedder_id)
+    ]
+    embedded = archive.videos.covered_by("embeddings", configured_embedder(settings.embeddings))
+    state = LoopState(
+        ingesting=ingest.runs_in_flight,
+        learning=len(busy(context.instance, jobs.LEARN, jobs.SCORE)),
+        selecting=len(busy(context.instance, jobs.SELECT)),
+        unclaimed_exports=len(archive.labels.exports(*UNCLAIMED)),
+        embedded_videos=len(embedded),
+        lacking_frames=len(set(ingest.lacking) - ingest.given_up),
+        batches=archive.selection.count_batches(),
+        has_serving=serving is not None,
+        unscored_videos=len(unscored),
+    )
+    versions = [(video.video_id, video.frames_version) for video in archive.videos.get(unscored)]
     wishes = (
-        (jobs.SCORE, decide_score, f"{serving.checkpoint_id if serving else ''}:{state.unscored_videos}"),
-        (jobs.SELECT, decide_first_batch, f"first:{state.embedded_videos}"),
+        (jobs.SCORE, decide_score, f"{digest(sorted(models))}:{digest(versions)}"),
+        (jobs.SELECT, decide_first_batch, f"first:{digest(embedded)}"),
     )
     requests, reasons = [], []
     for job, decide, work in wishes:
-        decision = decide(
-            LoopState(**{**vars(state), "failed_before": failed_work(context.instance, job, work)})
-        )
+        decision = decide(state)
+        if decision.go:  # the instance is asked only where it matters
+            decision = decide(replace(state, ended=ended(context.instance, job, work)))
         reasons.append(f"{job}: {decision.reason}")
         if decision.go:
             requests.append(request(job, decision.reason, work))
@@ -163,22 +251,18 @@ def make_video_arrivals(settings: Settings) -> dg.SensorDefinition:
     )
     def video_arrivals(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult:
         registration, faults = register_arrivals(archive, settings, archive.now())
-        name = str(VIDEOS.name)
-        order = list(context.instance.get_dynamic_partitions(name))
+        order = list(context.instance.get_dynamic_partitions(str(VIDEOS.name)))
+        there = set(order)
         wanted = [v.video_id for v in archive.videos.known() if v.status not in ("copy", "retired")]
-        fresh = [key for key in wanted if key not in set(order)][: settings.sensors.videos_per_tick]
-        ingest = _ingest_state(context, archive, settings, [*order, *fresh])
-        plan = plan_ingest(
-            ingest,
-            videos_per_run=settings.sensors.videos_per_run,
-            runs_at_once=settings.sensors.runs_in_flight,
-        )
+        fresh = [key for key in wanted if key not in there][: settings.sensors.videos_per_tick]
+        ingest, plan, runs = _ingestion(context, archive, settings, [*order, *fresh])
         requests = [
-            request(jobs.INGEST, plan.reason, f"{first}..{last}", **{RANGE_START: first, RANGE_END: last})
+            request(jobs.INGEST, plan.reason, runs.work(first, last), **{RANGE_START: first, RANGE_END: last})
             for first, last in plan.ranges
         ]
         more, reasons = ([], []) if requests else _follow_up(context, archive, settings, ingest)
-        message = "; ".join([registration.summary, *faults, plan.reason, *reasons])
+        shown = faults[:FAULTS_SHOWN] + [f"{len(faults)} faults in all"] * (len(faults) > FAULTS_SHOWN)
+        message = "; ".join([registration.summary, *shown, plan.reason, *reasons])
         context.log.info(message)
         return dg.SensorResult(
             run_requests=[*requests, *more],
@@ -192,11 +276,9 @@ def make_video_arrivals(settings: Settings) -> dg.SensorDefinition:
 
 def _events(registration: Registration) -> list[dg.AssetMaterialization]:
     """New videos, put in the lineage graph without a run."""
-    if not (registration.new or registration.grown):
+    paths = [arrival.path for arrival, _ in registration.new] + [a.path for _, a, _ in registration.grown]
+    if not paths:
         return []
-    paths = [arrival.path for arrival, _ in registration.new] + [
-        arrival.path for _, arrival, _ in registration.grown
-    ]
     return [
         dg.AssetMaterialization(
             "videos",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # these load torch, which the code server must not
 
 CODE_VERSION = "1"
 HEAD = "linear"
-GATHERED = 1024
+GATHERED = 512
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def examples(
     rows = rows[rows["split"] == split]
     keys, targets = target_matrix(rows["frame_id"], rows["class_id"], rows["target"], class_ids)
     usable = answered_rows(targets, task)
-    there, _ = archive.frames.vectors(embedder_id, keys[usable].tolist())
+    there = archive.frames.having_vectors(embedder_id, keys[usable].tolist())
     usable &= np.isin(keys, there)
     keys, targets = keys[usable], targets[usable]
     if not len(keys):
@@ -126,7 +126,7 @@ def training_set(archive: Archive) -> dg.MaterializeResult:
 def checkpoint(
     context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
-    """A calibrated head on frozen embeddings, saved without pickle, named by everything that made it."""
+    """A calibrated head on frozen embeddings, saved without pickle, named by its content."""
     from al_assets.checkpoints.calibration import calibrate
     from al_assets.checkpoints.training import TrainingConfig, train_head
 
@@ -158,8 +158,9 @@ def checkpoint(
     )
     head = calibrate(head, validation.vectors, validation.targets, groups=validation.groups)
     row = _save(archive, head, training_set_id, config, context.run.run_id, len(train.keys))
+    known = archive.models.trained_again(row["checkpoint_id"], archive.now())
     return dg.MaterializeResult(
-        value=pd.DataFrame([row]),
+        value=None if known else pd.DataFrame([row]),
         data_version=dg.DataVersion(row["sha256"]),
         metadata={
             "checkpoint": row["checkpoint_id"],
@@ -182,23 +183,23 @@ def _save(
     from al_assets.checkpoints.files import save_head
 
     hyperparameters = json.dumps(asdict(config), sort_keys=True)
-    made_of = [
-        training_set_id,
-        head.embedder_id,
-        head.task,
-        HEAD,
-        hyperparameters,
-        CODE_VERSION,
-        *map(str, head.class_ids),
-    ]
-    checkpoint_id = "ck-" + hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:12]
+    data = save_head(
+        head,
+        {
+            "training_set_id": training_set_id,
+            "hyperparameters": hyperparameters,
+            "code_version": CODE_VERSION,
+        },
+    )
+    sha256 = hashlib.sha256(data).hexdigest()
+    # Named by its bytes: the same name never stands for another model, whatever vectors stood when it was trained.
+    checkpoint_id = f"ck-{sha256[:12]}"
     serving = archive.models.serving()
-    data = save_head(head, {"checkpoint_id": checkpoint_id, "training_set_id": training_set_id})
-    uri = f"checkpoints/{checkpoint_id}-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
+    uri = f"checkpoints/{checkpoint_id}.safetensors"
     archive.storage.write(uri, data)
     return {
         "checkpoint_id": checkpoint_id,
-        "parent_id": serving.checkpoint_id if serving and serving.checkpoint_id != checkpoint_id else None,
+        "parent_id": serving.checkpoint_id if serving else None,
         "embedder_id": head.embedder_id,
         "training_set_id": training_set_id,
         "task": head.task,
@@ -208,7 +209,7 @@ def _save(
         "class_ids": json.dumps(list(head.class_ids)),
         "labelled_frames": labelled_frames,
         "uri": uri,
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": sha256,
         "code_version": CODE_VERSION,
         "run_id": run_id,
         "trained_at": archive.now(),
@@ -276,6 +277,11 @@ def candidate_checkpoint(
         return dg.MaterializeResult(metadata={"why": "no checkpoint yet", "promoted": 0})
     if target is not None and target.checkpoint_id == newest.checkpoint_id:
         reason = "this checkpoint is the one to serve already: the labels did not change"
+        return dg.MaterializeResult(
+            metadata={"why": reason, "promoted": 0, "checkpoint": newest.checkpoint_id}
+        )
+    if archive.models.is_settled(newest):
+        reason = "decided since it was trained; `al checkpoints promote` serves it all the same"
         return dg.MaterializeResult(
             metadata={"why": reason, "promoted": 0, "checkpoint": newest.checkpoint_id}
         )

@@ -3,6 +3,7 @@
 Statistics and the Evidently report live in the modules beside.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from resources.queries.videos import Video
 
 PER_VIDEO = "new_videos_resemble_the_training_data"
 PER_WINDOW = "newest_videos_pass_evidently"
-SMALLEST_REFERENCE = 5
+SMALLEST_REFERENCE = 6
 """Videos below which a spread cannot be told, so that no video is compared."""
 
 
@@ -54,6 +55,8 @@ def comparison(archive: Archive) -> Comparison | str:
         return f"the model was trained on {len(trained_on)} videos; {SMALLEST_REFERENCE} are needed to tell a spread"
     found = [video_summary(archive, serving.embedder_id, video) for video in archive.videos.get(trained_on)]
     summaries = [summary for summary in found if summary is not None]
+    if len(summaries) < SMALLEST_REFERENCE:
+        return f"{len(summaries)} of the training videos have vectors; {SMALLEST_REFERENCE} are needed to tell a spread"
     return Comparison(serving, trained_on, reference(summaries))
 
 
@@ -115,19 +118,27 @@ def _window(
     against: Comparison,
     readable: list[Video],
 ) -> dict[str, Any]:
-    """Evidently on the newest videos, once for each window and model."""
-    from al_assets.drift.evidently_report import evidently_report
+    """Evidently on the newest videos that the model did not learn from, once for each window and model."""
+    from al_assets.drift.evidently_report import SMALLEST_SAMPLE, evidently_report
 
-    newest = sorted(readable, key=lambda v: (v.recorded_at or v.registered_at, v.video_no))
-    window = newest[-settings.drift.window_videos :]
-    subject = f"{window[0].video_id[:28]}..{window[-1].video_id[:28]}"
+    others = [video for video in readable if video.video_id not in set(against.trained_on)]
+    window = sorted(others, key=lambda video: video.video_no)[-settings.drift.window_videos :]
+    if not window:
+        return {"window": "no video that the model did not learn from"}
+    subject = (
+        "window-" + hashlib.sha256("\0".join(video.video_id for video in window).encode()).hexdigest()[:12]
+    )
     known = archive.monitoring.drift(PER_WINDOW, against.model.checkpoint_id)
-    if subject in set(known["subject"]):
+    known = known[known["subject"] == subject]
+    if len(known):
         return {"report": dg.MetadataValue.url(archive.storage.uri(str(known["report_uri"].iloc[0])))}
     limit, rng = settings.drift.reference_frames, np.random.default_rng(settings.training.seed)
     before = _features(archive, against, archive.videos.get(against.trained_on), limit, rng)
-    outcome = evidently_report(before, _features(archive, against, window, limit, rng))
-    uri = f"reports/drift-{against.model.checkpoint_id}-{window[-1].video_no}.html"
+    after = _features(archive, against, window, limit, rng)
+    if min(len(before), len(after)) < SMALLEST_SAMPLE:
+        return {"window": f"{len(before)} and {len(after)} frames are too few for a report"}
+    outcome = evidently_report(before, after)
+    uri = f"reports/drift-{against.model.checkpoint_id}-{subject}.html"
     archive.storage.write(uri, outcome.html.encode())
     archive.monitoring.record_drift(
         [

@@ -52,9 +52,9 @@ def newest_videos_pass_evidently(archive: Archive) -> dg.AssetCheckResult:
     rows = archive.monitoring.drift(PER_WINDOW, serving.checkpoint_id) if serving else None
     if rows is None or rows.empty:
         return dg.AssetCheckResult(passed=True, description="no window was compared yet")
-    last = rows[rows["measured_at"] == rows["measured_at"].max()]
+    last = rows[rows["subject"] == rows.sort_values("measured_at")["subject"].iloc[-1]]
     metadata: dict[str, Any] = {
-        str(row.statistic): float(row.value) for row in rows_of(rows) if row.value is not None
+        str(row.statistic): float(row.value) for row in rows_of(last) if row.value is not None
     }
     return dg.AssetCheckResult(
         passed=not last["drifted"].any(),

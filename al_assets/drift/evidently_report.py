@@ -22,6 +22,8 @@ brightness. Then frozen. Evidently's own defaults test frames as if they were in
 window of videos adrift: frames of one clip are not.
 """
 SEED = 0
+SMALLEST_SAMPLE = 20
+"""Frames on either side below which a report says nothing."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def evidently_report(reference: pd.DataFrame, current: pd.DataFrame) -> Evidentl
     Both frames have the columns brightness, sharpness and e0 to e(d-1), a row per frame, at least 20 rows each
     (ValueError otherwise). share: tested columns beyond THRESHOLDS, of three; one is drift.
     """
-    if min(len(reference), len(current)) < 20:
+    if min(len(reference), len(current)) < SMALLEST_SAMPLE:
         raise ValueError(
             f"{len(reference)} and {len(current)} frames are too few for a report; 20 each are needed"
         )

@@ -1,4 +1,4 @@
-"""What the owner knows of videos: `videos.csv`, read forgivingly, with its faults in plain words. No files, no tables."""
+"""What the owner knows of videos: `videos.csv`, read forgivingly, its faults in plain words. No files, no tables."""
 
 from __future__ import annotations
 

@@ -18,10 +18,10 @@ from al_assets.labels.class_book import ClassBook
 from al_assets.labels.consensus import consensus
 from al_assets.labels.formats import HEAD_BYTES, detect, read_export
 from al_assets.labels.formats.records import ExportUnreadableError
-from al_assets.settings import Settings
+from al_assets.settings import ClassesSettings, Settings
 from resources.archive import Archive
 from resources.errors import FileMissingError
-from resources.queries.labels import Export
+from resources.queries.labels import Export, LedgerConflictError
 from resources.rows import rows_of
 from resources.table_metadata import column_schema
 
@@ -33,6 +33,10 @@ label_exports = dg.AssetSpec(
     "sensor `label_exports` registers each version once it stands still.",
     metadata={"dagster/table_name": "label_exports", "dagster/column_schema": column_schema("label_exports")},
 )
+
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a strange file may raise, ExportUnreadableError among it. Errors of database and storage are none of these
+and fail the run, to be tried again."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +110,23 @@ def _marks(row: AnnotationRow) -> list[dict[str, Any]]:
     ]
 
 
+def class_book(archive: Archive, settings: ClassesSettings) -> ClassBook:
+    """The classes of the archive, and those the settings name that are not in it yet."""
+    rows = rows_of(archive.labels.classes())
+    book = ClassBook.of((int(row.class_id), str(row.name), list(row.aliases)) for row in rows)
+    names = dict.fromkeys([*settings.names, *settings.aliases])
+    book = book.extended([name for name in names if book.class_id(name) is None])
+    spelled = {
+        alias: class_id
+        for name, aliases in settings.aliases.items()
+        if (class_id := book.class_id(name)) is not None
+        for alias in aliases
+    }
+    return ClassBook(book.names, {**spelled, **book.aliases})
+
+
 def read_import(archive: Archive, settings: Settings, *, path: str, export_id: int) -> tuple[str, Import]:
     """Format of an export file and everything in it, looked up but not stored. Raises ExportUnreadableError."""
-    book = ClassBook.of(
-        (int(row.class_id), str(row.name), list(row.aliases)) for row in rows_of(archive.labels.classes())
-    )
     found = Import()
     with archive.storage.open(path) as stream:
         name = detect(stream.read(HEAD_BYTES))
@@ -118,7 +134,7 @@ def read_import(archive: Archive, settings: Settings, *, path: str, export_id: i
         parts = resolve(
             read_export(stream, name),
             archive.lookup,
-            book,
+            class_book(archive, settings.classes),
             export_id=export_id,
             imported_at=archive.now().replace(tzinfo=UTC),
             unknown_classes=settings.classes.unknown,
@@ -132,14 +148,21 @@ def read_import(archive: Archive, settings: Settings, *, path: str, export_id: i
 
 def import_export(
     context: dg.AssetExecutionContext, archive: Archive, settings: Settings, export: Export
-) -> None:
+) -> bool:
     """Import one claimed export, or set it aside with its error. One transaction; a repeat gives the same rows."""
     try:
+        if archive.storage.sha256(export.uri) != export.sha256:
+            raise FileMissingError("the file was replaced before it was read; its newer version follows")
         name, found = read_import(archive, settings, path=export.uri, export_id=export.export_id)
-    except (ExportUnreadableError, FileMissingError) as error:
-        context.log.error(f"{export.uri}: set aside: {error}")
-        archive.labels.quarantine(export.export_id, str(error), archive.now())
-        return
+    except (FileMissingError, *UNREADABLE) as error:
+        expected = isinstance(error, ExportUnreadableError | FileMissingError)
+        reason = (
+            str(error) if expected else f"the importer stumbled over it ({type(error).__name__}: {error})"
+        )
+        context.log.error(f"{export.uri}: set aside: {reason}")
+        gone = isinstance(error, FileMissingError)
+        archive.labels.set_aside(export, context.run.run_id, reason, archive.now(), file_is_gone=gone)
+        return False
     archive.labels.store(
         export,
         context.run.run_id,
@@ -152,6 +175,18 @@ def import_export(
     )
     counts = ", ".join(f"{n} {what}" for what, n in found.counts.items())
     context.log.info(f"{export.uri} ({name}): {counts}")
+    return True
+
+
+def import_all(context: dg.AssetExecutionContext, archive: Archive, settings: Settings) -> int:
+    """Import every export that waits; returns how many were imported. One that cannot be read stops no other."""
+    imported = 0
+    for export in archive.labels.claim(context.run.run_id):
+        try:
+            imported += import_export(context, archive, settings, export)
+        except LedgerConflictError as conflict:
+            context.log.warning(f"{conflict}; it imports it")
+    return imported
 
 
 @dg.asset(
@@ -171,15 +206,13 @@ def labels(
     deletes nothing. Records that cannot be imported are kept in `label_rejects` with their reason.
     """
     archive.labels.sync_classes(settings.classes.names, settings.classes.aliases, archive.now())
-    claimed = archive.labels.claim(context.run.run_id)
-    for export in claimed:
-        import_export(context, archive, settings, export)
+    imported = import_all(context, archive, settings)
     table = current_labels(archive, settings.task)
     totals = archive.labels.totals()
     return dg.MaterializeResult(
         value=table,
         metadata={
-            "exports_imported": len(claimed),
+            "exports_imported": imported,
             "labelled_frames": len(set(table["frame_id"].to_pylist())),
             "rejected_records": totals["rejects"],
             "quarantined_exports": totals.get("exports_quarantined", 0),

@@ -111,6 +111,10 @@ def serving_checkpoint(context: dg.AssetExecutionContext, archive: Archive) -> d
     if target is None:
         return dg.MaterializeResult(metadata={"serving": "none yet", "moved": 0})
     missing = archive.videos.lacking_predictions(target.checkpoint_id, target.embedder_id)
+    before = archive.models.serving()
+    if before is not None and before.embedder_id != target.embedder_id:
+        # A new embedder reaches the archive video by video: until it has, views would lose what it has not.
+        missing += archive.videos.lacking("embeddings", target.embedder_id)
     moved = not missing and archive.models.serve(target.checkpoint_id, archive.now())
     serving = archive.models.serving()
     name = serving.checkpoint_id if serving else "none yet"

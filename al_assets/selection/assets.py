@@ -146,6 +146,10 @@ def selection_batch(
     """
     run_id = context.run.root_run_id or context.run.run_id
     batch_id = archive.selection.next_batch_id(run_id)
+    sent = archive.selection.batch(batch_id)
+    if sent is not None and sent["tasks_uri"]:
+        reason = f"this run's batch {batch_id} is out with its tasks already; it stays as it is"
+        return dg.MaterializeResult(value=None, metadata={"selected": sent["selected"], "why": reason})
     archive.selection.forget(batch_id)
     standing = archive.selection.open_tasks()
     budget = min(settings.selection.batch_size, max(0, settings.selection.max_open_tasks - standing))

@@ -32,6 +32,10 @@ SELECTION_SCHEMA = pa.schema(
 )
 
 
+NEEDS_MODEL = frozenset({"least_confidence", "margin", "entropy"})
+"""Strategies that rank by a model's probabilities."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchPolicy:
     """Size of a batch and the shares of its arms.
@@ -186,6 +190,9 @@ def _strategy_arm(
     is_drawn = np.isin(pool.frame_ids, drawn)
     left, random = np.flatnonzero(~is_drawn), candidates.take(np.flatnonzero(is_drawn))
     open_pool, open_frames = (pool.take(left), candidates.take(left)) if len(drawn) else (pool, candidates)
+    if pool.probabilities is None and name in NEEDS_MODEL:
+        # A first batch must come about whatever the settings name: without a model, coverage is all there is.
+        name = "coverage"
     picks = strategy_named(name)(open_pool, budget, rng, spare=len(open_pool) if budget else 0)
     admitted = admit(
         picks.positions,

@@ -84,6 +84,15 @@ class FrameQueries:
         ]
         return self._matrix(embedder_id, parts)
 
+    def having_vectors(self, embedder_id: str, frame_ids: Sequence[int]) -> np.ndarray:
+        """Those of the named frames that have a vector: (n,) int64, ascending."""
+        query = sa.select(embeddings.c.frame_id).where(embeddings.c.embedder_id == embedder_id)
+        parts = [
+            self.database.fetch(query.where(embeddings.c.frame_id.in_(list(ids))))["frame_id"].to_numpy()
+            for ids in in_chunks(sorted({int(key) for key in frame_ids}))
+        ]
+        return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+
     def vectors_of_video(self, embedder_id: str, video_no: int) -> tuple[np.ndarray, np.ndarray]:
         """Vectors of a video: ((n,) frame_ids ascending, (n, d) float16). Uses the clustered key."""
         first, last = frame_range(video_no)

@@ -1,6 +1,7 @@
 """The ledger of label exports, what they brought, and the classes. No parsing, no consensus."""
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,10 @@ from resources.tables import annotation_labels, annotations, classes, label_expo
 
 UNCLAIMED = ("seen", "claimed")
 """Statuses of exports that are still to be imported: a claim of a run that died is open again."""
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 class LedgerConflictError(RuntimeError):
@@ -34,6 +39,7 @@ class Export:
     imported: int | None
     rejected: int | None
     error: str | None
+    imported_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -51,25 +57,31 @@ class LabelLedger:
             return [Export(*row) for row in connection.execute(query.order_by(label_exports.c.export_id))]
 
     def register(self, found: Sequence[Mapping[str, Any]], now: datetime) -> list[int]:
-        """Register versions (uri, etag, size_bytes, sha256); those known by uri and hash are left out."""
-        new: list[int] = []
+        """Register versions (uri, etag, size_bytes, sha256); returns the export_ids to be imported.
+
+        The content that a file had last is no news, but one set aside is tried again when its file is touched.
+        An older content put back is news: without times in it, it is the latest word.
+        """
+        due: list[int] = []
         with self.database.write() as connection:
             last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(label_exports.c.export_id), 0)))
             for version in found:
-                same = sa.select(label_exports.c.export_id).where(
-                    label_exports.c.uri == version["uri"], label_exports.c.sha256 == version["sha256"]
-                )
-                known = connection.scalar(same)
-                if (
-                    known is not None
-                ):  # touched or copied back: note its version, so that it is not read again
-                    self._update(connection, known, etag=version["etag"])
+                latest = connection.execute(
+                    sa.select(label_exports.c.export_id, label_exports.c.sha256, label_exports.c.status)
+                    .where(label_exports.c.uri == version["uri"])
+                    .order_by(label_exports.c.export_id.desc())
+                    .limit(1)
+                ).one_or_none()
+                if latest is None or latest.sha256 != version["sha256"]:
+                    last = int(last or 0) + 1
+                    row = {**version, "export_id": last, "status": "seen", "registered_at": now}
+                    connection.execute(sa.insert(label_exports).values(row))
+                    due.append(last)
                     continue
-                last = int(last or 0) + 1
-                row = {**version, "export_id": last, "status": "seen", "registered_at": now}
-                connection.execute(sa.insert(label_exports).values(row))
-                new.append(last)
-        return new
+                again = {"status": "seen", "claimed_by": None} if latest.status == "quarantined" else {}
+                self._update(connection, latest.export_id, etag=version["etag"], **again)
+                due += [latest.export_id] if again else []
+        return due
 
     def _update(self, connection: sa.Connection, export_id: int, **values: Any) -> None:
         connection.execute(
@@ -86,10 +98,34 @@ class LabelLedger:
             )
         return [export for export in self.exports("claimed") if export.claimed_by == run_id]
 
-    def quarantine(self, export_id: int, error: str, now: datetime) -> None:
-        """Set an unreadable version aside with its error; a changed file is a new version and is tried again."""
+    def set_aside(
+        self, export: Export, run_id: str, error: str, now: datetime, *, file_is_gone: bool = False
+    ) -> None:
+        """Set an unreadable version aside with its error; a changed file is a new version and is tried again.
+
+        One that had been imported before, and was only to be read again, keeps what it brought. A version whose
+        file is gone is looked at anew when the file is back. Raises LedgerConflictError.
+        """
+        values: dict[str, Any] = {"status": "quarantined", "error": error, "imported_at": now}
+        if export.imported is not None:
+            values |= {"status": "imported", "error": f"not read again after an undo: {error}"}
+        if file_is_gone:
+            values["etag"] = ""
         with self.database.write() as connection:
-            self._update(connection, export_id, status="quarantined", error=error, imported_at=now)
+            self._take(connection, export, run_id, values)
+
+    def _take(
+        self, connection: sa.Connection, export: Export, run_id: str, values: Mapping[str, Any]
+    ) -> None:
+        """End a claim, if this run still holds it."""
+        held = (label_exports.c.status == "claimed", label_exports.c.claimed_by == run_id)
+        taken = connection.execute(
+            sa.update(label_exports)
+            .where(label_exports.c.export_id == export.export_id, *held)
+            .values(**values)
+        )
+        if taken.rowcount != 1:
+            raise LedgerConflictError(f"export {export.export_id} ({export.uri}) was taken by another run")
 
     def store(
         self,
@@ -103,22 +139,19 @@ class LabelLedger:
         counts: Mapping[str, Any],
         now: datetime,
     ) -> None:
-        """Everything an export brought, and its status, in one transaction. Raises LedgerConflictError."""
+        """Everything an export brought, in place of what it had brought, and its status, in one transaction.
+
+        Raises LedgerConflictError.
+        """
+        first = export.export_id << 32
+        own = (first, first + 2**32 - 1)
+        values = {"status": "imported", "error": None, "imported_at": now, **counts}
         with self.database.write() as connection:
-            taken = connection.execute(
-                sa.update(label_exports)
-                .where(
-                    label_exports.c.export_id == export.export_id,
-                    label_exports.c.status == "claimed",
-                    label_exports.c.claimed_by == run_id,
-                )
-                .values(status="imported", error=None, imported_at=now, **counts)
-            )
-            if taken.rowcount != 1:
-                raise LedgerConflictError(
-                    f"export {export.export_id} ({export.uri}) was taken by another run"
-                )
+            self._take(connection, export, run_id, values)
             self._insert_classes(connection, new_classes, now)
+            for column in (annotation_labels.c.annotation_id, annotations.c.annotation_id):
+                connection.execute(sa.delete(column.table).where(column.between(*own)))
+            connection.execute(sa.delete(label_rejects).where(label_rejects.c.export_id == export.export_id))
             for table, rows in (
                 (annotations, annotation_rows),
                 (annotation_labels, mark_rows),
@@ -130,8 +163,8 @@ class LabelLedger:
     def undo(self, export_id: int) -> int:
         """Take an export's annotations out of effect; returns how many. History stays.
 
-        Exports that came later and had brought some of the same judgements are read again by the next `learn`
-        run, so that what they say still holds.
+        Exports that came later and had repeated earlier judgements are read again by the next `learn` run, so
+        that what they say still holds.
         """
         with self.database.write() as connection:
             status = connection.scalar(
@@ -139,7 +172,8 @@ class LabelLedger:
             )
             if status != "imported":
                 raise LookupError(
-                    f"export {export_id} is {status or 'unknown'}, only an imported one can be undone"
+                    f"export {export_id} is {status or 'unknown'}, only an imported one can be undone;"
+                    " `al labels list` shows them"
                 )
             self._update(connection, export_id, status="undone")
             later = sa.update(label_exports).where(
@@ -147,28 +181,9 @@ class LabelLedger:
                 label_exports.c.export_id > export_id,
                 label_exports.c.unchanged > 0,
             )
-            reread = [
-                row.export_id
-                for row in connection.execute(
-                    sa.select(label_exports.c.export_id).where(
-                        label_exports.c.status == "imported",
-                        label_exports.c.export_id > export_id,
-                        label_exports.c.unchanged > 0,
-                    )
-                )
-            ]
             connection.execute(later.values(status="seen", claimed_by=None))
-            for later_id in reread:
-                self._forget(connection, later_id)
             query = sa.select(sa.func.count()).where(annotations.c.export_id == export_id)
             return int(connection.scalar(query) or 0)
-
-    def _forget(self, connection: sa.Connection, export_id: int) -> None:
-        """Remove what an export brought, to import it again whole."""
-        own = sa.select(annotations.c.annotation_id).where(annotations.c.export_id == export_id)
-        connection.execute(sa.delete(annotation_labels).where(annotation_labels.c.annotation_id.in_(own)))
-        connection.execute(sa.delete(annotations).where(annotations.c.export_id == export_id))
-        connection.execute(sa.delete(label_rejects).where(label_rejects.c.export_id == export_id))
 
     def neighbours(self, keys: Sequence[str]) -> pd.DataFrame:
         """All annotations of imported exports on the frames that annotations with these content keys judge."""
@@ -208,18 +223,31 @@ class LabelLedger:
         return table.assign(aliases=[json.loads(text) for text in table["aliases"]])
 
     def sync_classes(self, names: Iterable[str], aliases: Mapping[str, Sequence[str]], now: datetime) -> None:
-        """Add the classes that the settings name, and their aliases; nothing is taken away."""
+        """Add the classes that the settings name, and their aliases; nothing is taken away.
+
+        A name that differs from a known one in case only means that one.
+        """
         known = self.classes()
-        fresh = [name for name in dict.fromkeys([*names, *aliases]) if name not in set(known["name"])]
+        spelled = {_folded(name): name for name in known["name"]}
+        fresh: list[str] = []
+        for name in [*names, *aliases]:
+            if _folded(name) not in spelled:
+                spelled[_folded(name)] = name
+                fresh.append(name)
         start = int(known["class_id"].max() or 0) if len(known) else 0
         stored = dict(zip(known["name"], known["aliases"], strict=True))
+        changed = {}
+        for name, spellings in aliases.items():
+            own = spelled[_folded(name)]
+            merged = list(dict.fromkeys([*stored.get(own, []), *spellings]))
+            if merged != stored.get(own):
+                changed[own] = json.dumps(merged, ensure_ascii=False)
+        if not fresh and not changed:
+            return
         with self.database.write() as connection:
             self._insert_classes(connection, {name: start + i for i, name in enumerate(fresh, 1)}, now)
-            for name, spellings in aliases.items():
-                merged = list(dict.fromkeys([*stored.get(name, []), *spellings]))
-                if merged != stored.get(name):
-                    row = sa.update(classes).where(classes.c.name == name)
-                    connection.execute(row.values(aliases=json.dumps(merged, ensure_ascii=False)))
+            for name, text in changed.items():
+                connection.execute(sa.update(classes).where(classes.c.name == name).values(aliases=text))
 
     def _insert_classes(self, connection: sa.Connection, names: Mapping[str, int], now: datetime) -> None:
         rows = [

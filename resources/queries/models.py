@@ -189,6 +189,28 @@ class ModelRegistry:
             connection.execute(sa.insert(promotions).values(row))
             return int(row["promotion_id"])
 
+    def trained_again(self, checkpoint_id: str, now: datetime) -> bool:
+        """Whether the checkpoint stands already; it becomes the newest again where another was trained since.
+
+        Its parent, its run and its history stay as they were.
+        """
+        newest = self.latest()
+        with self.database.write() as connection:
+            row = checkpoints.c.checkpoint_id == checkpoint_id
+            known = bool(connection.scalar(sa.select(sa.func.count()).where(row)))
+            if known and newest is not None and newest.checkpoint_id != checkpoint_id:
+                connection.execute(sa.update(checkpoints).where(row).values(trained_at=now))
+            return known
+
+    def is_settled(self, checkpoint: Checkpoint) -> bool:
+        """Whether it was decided on since it was trained, or a person decided on any: people outrank the gate."""
+        query = sa.select(sa.func.count()).where(
+            promotions.c.decided_at >= checkpoint.trained_at,
+            sa.or_(promotions.c.checkpoint_id == checkpoint.checkpoint_id, promotions.c.decided_by == "hand"),
+        )
+        with self.database.read() as connection:
+            return bool(connection.scalar(query))
+
     def decisions(self) -> pd.DataFrame:
         """All decisions, oldest first."""
         return self.database.fetch(sa.select(promotions).order_by(promotions.c.promotion_id)).to_pandas()

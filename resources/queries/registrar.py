@@ -46,10 +46,16 @@ class Registrar:
             self._set(video_id, status=self._status_of(video_id), superseded_by=None)
         for video_id, arrival, content_hash in registration.grown:
             self._set(
-                video_id, etag=arrival.etag, size_bytes=arrival.size_bytes, content_hash=content_hash, missing_at=None
+                video_id,
+                etag=arrival.etag,
+                size_bytes=arrival.size_bytes,
+                content_hash=content_hash,
+                missing_at=None,
             )
         ids = self._insert_all(registration)
-        here = ids | {arrival.path: video_id for video_id, arrival in (*registration.moved, *registration.revived)}
+        here = ids | {
+            arrival.path: video_id for video_id, arrival in (*registration.moved, *registration.revived)
+        }
         for video_id, path in registration.superseded:
             self._set(video_id, superseded_by=here.get(path))
         for video_id in registration.missing:
@@ -83,7 +89,9 @@ class Registrar:
         """The stills moved with their folder. Their number hangs on their path, so it must follow."""
         first, last = frame_range(number)
         prefix = "" if folder == "." else f"{folder}/"
-        query = sa.select(frames.c.frame_id, frames.c.image_path).where(frames.c.frame_id.between(first, last))
+        query = sa.select(frames.c.frame_id, frames.c.image_path).where(
+            frames.c.frame_id.between(first, last)
+        )
         renamed = [
             {"key": key, "now_at": prefix + path.rsplit("/", 1)[-1]}
             for key, path in self.connection.execute(query)
@@ -107,7 +115,9 @@ class Registrar:
 
     def _insert_all(self, registration: Any) -> dict[str, str]:
         """Insert what is new; returns path -> video_id. What another look inserted meanwhile is left as it is."""
-        number = int(self.connection.scalar(sa.select(sa.func.coalesce(sa.func.max(videos.c.video_no), 0))) or 0)
+        number = int(
+            self.connection.scalar(sa.select(sa.func.coalesce(sa.func.max(videos.c.video_no), 0))) or 0
+        )
         ids: dict[str, str] = {}
         fresh = [(arrival, content, None) for arrival, content in registration.new]
         for arrival, content, original in (*fresh, *registration.copies):

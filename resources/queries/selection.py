@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from resources.database import Database
+from resources.queries.videos import READABLE
 from resources.tables import (
     annotations,
     checkpoints,
@@ -48,7 +49,7 @@ class SelectionQueries:
             .join(videos, videos.c.video_id == frames.c.video_id)
             .where(
                 videos.c.split.in_(list(splits)),
-                videos.c.status.in_(("indexed", "partial")),
+                videos.c.status.in_(READABLE),
                 sa.exists().where(
                     embeddings.c.embedder_id == embedder_id, embeddings.c.frame_id == frames.c.frame_id
                 ),
@@ -62,10 +63,19 @@ class SelectionQueries:
         return self.database.fetch(query)
 
     def least_certain(self, checkpoint_id: str, limit: int) -> np.ndarray:
-        """Frames with the smallest margin: (n,) int64. Uses ix_frame_scores_checkpoint_id_margin."""
+        """Open training frames with the smallest margin: (n,) int64. Uses ix_frame_scores_checkpoint_id_margin."""
         query = (
             sa.select(frame_scores.c.frame_id)
-            .where(frame_scores.c.checkpoint_id == checkpoint_id)
+            .join(frames, frames.c.frame_id == frame_scores.c.frame_id)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(
+                frame_scores.c.checkpoint_id == checkpoint_id,
+                videos.c.split == "train",
+                videos.c.status.in_(READABLE),
+                frames.c.duplicate_of.is_(None),
+                frames.c.frame_id.not_in(self.answered()),
+                frames.c.frame_id.not_in(sa.select(selections.c.frame_id)),
+            )
             .order_by(frame_scores.c.margin, frame_scores.c.frame_id)
             .limit(limit)
         )
@@ -85,9 +95,12 @@ class SelectionQueries:
         return self.database.fetch(query)
 
     def open_tasks(self) -> int:
-        """Selected frames without an answer."""
-        query = sa.select(sa.func.count(sa.distinct(selections.c.frame_id))).where(
-            selections.c.frame_id.not_in(self.answered())
+        """Selected frames of live videos without an answer."""
+        query = (
+            sa.select(sa.func.count(sa.distinct(selections.c.frame_id)))
+            .join(frames, frames.c.frame_id == selections.c.frame_id)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(videos.c.status.in_(READABLE), selections.c.frame_id.not_in(self.answered()))
         )
         with self.database.read() as connection:
             return int(connection.scalar(query) or 0)
@@ -124,6 +137,13 @@ class SelectionQueries:
         with self.database.write() as connection:
             connection.execute(sa.delete(selections).where(selections.c.batch_id == batch_id))
             connection.execute(sa.delete(selection_batches).where(selection_batches.c.batch_id == batch_id))
+
+    def batch(self, batch_id: int) -> dict[str, Any] | None:
+        """A batch as a row."""
+        query = sa.select(selection_batches).where(selection_batches.c.batch_id == batch_id)
+        with self.database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return dict(row) if row else None
 
     def latest_batch(self) -> dict[str, Any] | None:
         """The newest batch as a row."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from al_assets.keys import frame_range, make_video_id
+from al_assets.keys import frame_range
 from resources.database import Database
 from resources.queries.chunks import in_chunks
+from resources.queries.registrar import Registrar, SplitRule
 from resources.tables import (
     arrivals,
     embeddings,
     frame_scores,
     frames,
     labels,
+    materializations,
     predictions,
     video_coverage,
     videos,
@@ -47,6 +49,7 @@ class Video:
     missing_at: datetime | None
     superseded_by: str | None
     registered_at: datetime
+    duration_ms: int | None
 
 
 COLUMNS = tuple(Video.__dataclass_fields__)
@@ -90,6 +93,11 @@ class VideoRegister:
         ]
         return sorted(found, key=lambda video: video.video_no)
 
+    def numbered(self, video_nos: Iterable[int]) -> list[Video]:
+        """The videos with these numbers, in order of their number; unknown numbers are left out."""
+        parts = in_chunks(sorted(set(video_nos)))
+        return [video for numbers in parts for video in self._select(videos.c.video_no.in_(numbers))]
+
     def _select(self, condition: sa.ColumnElement[bool]) -> list[Video]:
         query = sa.select(*(videos.c[name] for name in COLUMNS)).where(condition).order_by(videos.c.video_no)
         with self.database.read() as connection:
@@ -102,7 +110,9 @@ class VideoRegister:
             return {path: (etag, looks) for path, etag, looks in connection.execute(query)}
 
     def record_looks(self, area: str, looks: Mapping[str, tuple[str, int, int]], now: datetime) -> None:
-        """Replace the looks of an area: path -> (etag, size in bytes, looks)."""
+        """Bring the looks of an area in line: path -> (etag, size in bytes, looks). Writes what changed."""
+        before = self.looks(area)
+        gone = [path for path in before if path not in looks]
         rows = [
             {
                 "area": area,
@@ -113,27 +123,27 @@ class VideoRegister:
                 "last_seen_at": now,
             }
             for path, (etag, size, count) in looks.items()
+            if before.get(path) != (etag, count)
         ]
+        if not before and not rows:
+            return
+        stale = [path for path in (*gone, *(str(row["path"]) for row in rows)) if path in before]
+        here = arrivals.c.area == area
         with self.database.write() as connection:
-            connection.execute(sa.delete(arrivals).where(arrivals.c.area == area))
+            for part in in_chunks(stale):
+                connection.execute(sa.delete(arrivals).where(here, arrivals.c.path.in_(part)))
+            connection.execute(sa.update(arrivals).where(here).values(last_seen_at=now))
             if rows:
                 connection.execute(sa.insert(arrivals), rows)
 
     def register(
-        self,
-        registration: Any,
-        facts: Mapping[str, Any],
-        split_of: Callable[[int], str],
-        *,
-        now: datetime,
+        self, registration: Any, facts: Mapping[str, Any], rule: SplitRule, *, now: datetime
     ) -> list[str]:
-        """Carry out a Registration in one transaction; returns the new video_ids.
-
-        split_of: number of videos (or of sites) registered before -> split. A video's site decides where
-        `split_of` is made for sites: the first video of a site fixes the split of all.
-        """
+        """Carry out a Registration in one transaction; returns the new video_ids. Nothing to do writes nothing."""
+        if not any(vars(registration).values()):
+            return []
         with self.database.write() as connection:
-            return _Registrar(connection, facts, split_of, now).apply(registration)
+            return Registrar(connection, facts, rule, now).apply(registration)
 
     def update_facts(self, facts: Mapping[str, Any]) -> int:
         """Bring site, camera and recorded_at in line with the owner's table; returns the videos changed."""
@@ -160,8 +170,13 @@ class VideoRegister:
         return self._ids(videos.c.status.in_(LIVE), stale, videos.c.missing_at.is_(None))
 
     def lacking(self, asset: str, version: str) -> list[str]:
-        """Readable videos that a version of an asset does not cover as their frames are now, oldest first."""
-        return self._ids(videos.c.status.in_(READABLE), ~_covered(asset, version))
+        """Readable videos that a version of an asset does not cover as their frames are now, oldest first.
+
+        Those whose file is gone are left out: there is nothing to make it from.
+        """
+        return self._ids(
+            videos.c.status.in_(READABLE), videos.c.missing_at.is_(None), ~_covered(asset, version)
+        )
 
     def covered_by(self, asset: str, version: str) -> list[str]:
         """Readable videos that a version of an asset covers as their frames are now, oldest first."""
@@ -199,6 +214,18 @@ class VideoRegister:
             connection.execute(row.values(status="retired", frames_version=None))
             return removed
 
+    def committed_by(self, asset: str, run_id: str) -> set[str]:
+        """Names of the slices of an asset that a run has committed. Uses ix_materializations_asset_slice."""
+        query = sa.select(materializations.c.slice).where(
+            materializations.c.asset == asset, materializations.c.run_id == run_id
+        )
+        with self.database.read() as connection:
+            return set(connection.scalars(query))
+
+    def registered_since(self, moment: datetime) -> list[str]:
+        """Videos registered after a moment, oldest first."""
+        return self._ids(videos.c.registered_at > moment)
+
     def by_status(self) -> dict[str, int]:
         """Number of videos by status."""
         query = (
@@ -216,104 +243,6 @@ class VideoRegister:
         )
         with self.database.read() as connection:
             return [(path, status, error or "") for path, status, error in connection.execute(query)]
-
-
-@dataclass(frozen=True)
-class _Registrar:
-    """One transaction of registration."""
-
-    connection: sa.Connection
-    facts: Mapping[str, Any]
-    split_of: Callable[[int], str]
-    now: datetime
-
-    def apply(self, registration: Any) -> list[str]:
-        for video_id, _ in registration.superseded:
-            self._set(video_id, status="superseded")
-        for video_id, arrival in registration.moved:
-            copy = sa.delete(videos).where(videos.c.path == arrival.path, videos.c.status == "copy")
-            self.connection.execute(copy)
-            self._rename(video_id, arrival)
-        for video_id, arrival in registration.touched:
-            self._rename(video_id, arrival)
-        for video_id, arrival, content_hash in registration.grown:
-            self._set(video_id, etag=arrival.etag, size_bytes=arrival.size_bytes, content_hash=content_hash)
-        ids = self._insert_all(registration)
-        for video_id, path in registration.superseded:
-            self._set(video_id, superseded_by=ids.get(path))
-        for video_id in registration.missing:
-            self._set(video_id, missing_at=self.now)
-        for video_id in registration.returned:
-            self._set(video_id, missing_at=None)
-        return [ids[arrival.path] for arrival, _ in registration.new]
-
-    def _set(self, video_id: str, **values: Any) -> None:
-        self.connection.execute(sa.update(videos).where(videos.c.video_id == video_id).values(**values))
-
-    def _rename(self, video_id: str, arrival: Any) -> None:
-        """Same content, new path or file version: frames made from it stay valid."""
-        etag, version = self.connection.execute(
-            sa.select(videos.c.etag, videos.c.frames_version).where(videos.c.video_id == video_id)
-        ).one()
-        still_valid = version is not None and version.startswith(f"{etag}@")
-        self._set(
-            video_id,
-            path=arrival.path,
-            etag=arrival.etag,
-            missing_at=None,
-            frames_version=arrival.etag + version[len(etag) :] if still_valid else version,
-        )
-        if still_valid:
-            covered = sa.update(video_coverage).where(
-                video_coverage.c.video_id == video_id, video_coverage.c.frames_version == version
-            )
-            self.connection.execute(covered.values(frames_version=arrival.etag + version[len(etag) :]))
-
-    def _insert_all(self, registration: Any) -> dict[str, str]:
-        number = self.connection.scalar(sa.select(sa.func.coalesce(sa.func.max(videos.c.video_no), 0)))
-        ids: dict[str, str] = {}
-        fresh = [(arrival, content, None) for arrival, content in registration.new]
-        for arrival, content, original in (*fresh, *registration.copies):
-            number = int(number or 0) + 1
-            ids[arrival.path] = make_video_id(arrival.path, content)
-            taken = self.connection.scalar(
-                sa.select(videos.c.video_id).where(videos.c.video_id == ids[arrival.path])
-            )
-            if taken:  # the same content came back to a path that something else held meanwhile
-                ids[arrival.path] = make_video_id(arrival.path, f"{content}{number}")
-            self._insert(ids[arrival.path], number, arrival, content, ids.get(original or "", original))
-        return ids
-
-    def _insert(self, video_id: str, number: int, arrival: Any, content: str, original: str | None) -> None:
-        fact = self.facts.get(arrival.path)
-        site = fact.site if fact else None
-        row = {
-            "video_id": video_id,
-            "video_no": number,
-            "kind": arrival.kind,
-            "path": arrival.path,
-            "etag": arrival.etag,
-            "size_bytes": arrival.size_bytes,
-            "content_hash": content,
-            "site": site,
-            "camera": fact.camera if fact else None,
-            "recorded_at": fact.recorded_at if fact else None,
-            "split": self._split(number, site),
-            "status": "copy" if original else "registered",
-            "superseded_by": original,
-            "registered_at": self.now,
-        }
-        self.connection.execute(sa.insert(videos).values(row))
-
-    def _split(self, number: int, site: str | None) -> str:
-        by_site = getattr(self.split_of, "by_site", False)
-        if not by_site or site is None:
-            return self.split_of(number - 1)
-        fixed = self.connection.scalar(sa.select(videos.c.split).where(videos.c.site == site).limit(1))
-        if fixed is not None:
-            return str(fixed)
-        sites = self.connection.scalar(sa.select(sa.func.count(sa.distinct(videos.c.site))))
-        return self.split_of(int(sites or 0))
 
 
 def coverage_row(asset: str, version: str, video: Video, frames: int) -> dict[str, Any]:

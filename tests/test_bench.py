@@ -1,0 +1,29 @@
+"""`al bench`: every case runs and says its ratio. No speed is asserted: machines differ and are shared."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from al_assets.bench import CASES, UnknownCaseError, run_case
+
+RATIOS = {
+    "ingest": {"index_vs_decode"},
+    "embed": {"embed_vs_bare_model"},
+    "io": {"sqlite_write_vs_adbc", "sqlite_write_vs_to_sql", "sqlite_read_vs_adbc", "sqlite_read_vs_read_sql"},
+    "score": {"score_vs_bare_kernel"},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_gives_its_ratios_with_machine_and_versions(case: str, tmp_path: Path) -> None:
+    result = json.loads(run_case(case, rows=2_000).to_json())
+    assert set(result) == {"case", "measured", "ratios", "machine", "versions"}
+    assert RATIOS[case] <= set(result["ratios"])
+    assert all(ratio > 0 for ratio in result["ratios"].values())
+    assert result["versions"]["torch"]
+
+
+def test_an_unknown_case_names_those_there_are() -> None:
+    with pytest.raises(UnknownCaseError, match="ingest, embed, io, score"):
+        run_case("speed", rows=1)
