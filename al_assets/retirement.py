@@ -7,6 +7,10 @@ from al_assets.automation import IN_FLIGHT, keys_between
 from al_assets.partitions import VIDEOS
 from resources.archive import Archive
 
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+READERS = ("learn", "score", "select_batch")
+"""Jobs that read all videos: one that began before would write rows of the video after it is gone."""
+
 
 class RetireConfig(dg.Config):
     """What to retire."""
@@ -16,18 +20,14 @@ class RetireConfig(dg.Config):
 
 @dg.op
 def retire(context: dg.OpExecutionContext, config: RetireConfig, archive: Archive) -> None:
-    """Remove a video; refuses while a run of `ingest_videos` works on it. Annotations stay, as history."""
+    """Remove a video; refuses while a run works on it. Annotations stay, as history, and so does its number."""
     name = str(VIDEOS.name)
-    order = context.instance.get_dynamic_partitions(name)
-    for run in context.instance.get_runs(dg.RunsFilter(job_name="ingest_videos", statuses=list(IN_FLIGHT))):
-        tags = run.tags
-        first = tags.get("dagster/asset_partition_range_start", tags.get("dagster/partition", ""))
-        last = tags.get("dagster/asset_partition_range_end", first)
-        if config.video_id in keys_between(first, last, order):
-            raise dg.Failure(
-                f"run {run.run_id[:8]} is ingesting {config.video_id}; retire it when the run is done",
-                allow_retries=False,
-            )
+    busy = _in_the_way(context.instance, config.video_id, name)
+    if busy is not None:
+        raise dg.Failure(
+            f"run {busy.run_id[:8]} of {busy.job_name} works on {config.video_id}; retire it when the run is done",
+            allow_retries=False,
+        )
     found = archive.videos.get([config.video_id])
     if not found:
         raise dg.Failure(
@@ -37,5 +37,17 @@ def retire(context: dg.OpExecutionContext, config: RetireConfig, archive: Archiv
     stills = archive.storage.list(f"stills/{config.video_id}/")
     for still in stills:
         archive.storage.delete(still.path)
-    context.instance.delete_dynamic_partition(name, config.video_id)
+    if context.instance.has_dynamic_partition(name, config.video_id):
+        context.instance.delete_dynamic_partition(name, config.video_id)
     context.log.info(f"retired {config.video_id}: {rows} rows and {len(stills)} stills removed")
+
+
+def _in_the_way(instance: dg.DagsterInstance, video_id: str, partitions: str) -> dg.DagsterRun | None:
+    """A run in flight that reads or writes the video, in whatever job it was launched."""
+    order = instance.get_dynamic_partitions(partitions)
+    for run in instance.get_runs(dg.RunsFilter(statuses=list(IN_FLIGHT))):
+        first = run.tags.get(RANGE_START) or run.tags.get("dagster/partition", "")
+        covers = video_id in keys_between(first, run.tags.get(RANGE_END) or first, order)
+        if covers or run.job_name in READERS:
+            return run
+    return None

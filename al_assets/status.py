@@ -17,7 +17,8 @@ def status_lines(archive: Archive) -> list[tuple[str, str]]:
         ("frames", str(archive.frames.count())),
         (
             "exports",
-            f"{labels.get('exports_imported', 0)} imported, {len(archive.labels.exports(*UNCLAIMED))} waiting",
+            f"{labels.get('exports_imported', 0)} imported, {len(archive.labels.exports(*UNCLAIMED))} waiting, "
+            f"{labels.get('exports_quarantined', 0)} set aside",
         ),
         ("labelled", f"{labels['labelled_frames']} frames, {labels['rejects']} records rejected"),
         ("batches", f"{archive.selection.count_batches()}, {archive.selection.open_tasks()} tasks open"),
@@ -37,4 +38,6 @@ def status_lines(archive: Archive) -> list[tuple[str, str]]:
         lines.append(("", f"{row.happened_at:%Y-%m-%d %H:%M} {row.job}: {row.cause} -> {row.fix}"))
     for path, status, error in archive.videos.failures()[:3]:
         lines.append(("", f"{path}: {status}: {error}"))
+    for export in archive.labels.exports("quarantined")[-3:]:
+        lines.append(("", f"export {export.export_id}, {export.uri}: set aside: {export.error}"))
     return lines

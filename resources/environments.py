@@ -22,7 +22,8 @@ class Environment:
     """Home, database, storage and settings of one installation."""
 
     home: Path
-    database_url: str
+    database_url: str = field(repr=False)
+    """May hold a password, so it is not shown."""
     storage_url: str
     settings_path: Path | None
     storage_options: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -47,7 +48,7 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
     return Environment(
         home=home,
         database_url=environ.get(DATABASE_URL) or _sqlite_url(home / "al.db"),
-        storage_url=environ.get("AL_STORAGE_URL") or str(home / "storage"),
+        storage_url=_storage_url(environ.get("AL_STORAGE_URL") or "", folder) or str(home / "storage"),
         settings_path=next((path for path in candidates if path.is_file()), None),
         storage_options=_storage_options(environ),
     )
@@ -60,6 +61,11 @@ def is_set(name: str) -> bool:
 
 def _sqlite_url(file: Path) -> str:
     return URL.create("sqlite", database=str(file)).render_as_string()
+
+
+def _storage_url(url: str, folder: Path) -> str:
+    """The URL as given; a relative folder is made absolute, since the processes of Dagster may run elsewhere."""
+    return url if not url or "://" in url else str((folder / Path(url).expanduser()).absolute())
 
 
 def _storage_options(environ: Mapping[str, str]) -> dict[str, Any]:

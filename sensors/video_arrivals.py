@@ -137,7 +137,7 @@ class _Table:
     facts: Mapping[str, VideoFacts]
     faults: Sequence[str]
     settled: bool
-    looks: Mapping[str, tuple[str, int, int]]
+    looks: dict[str, tuple[str, int, int]]
 
 
 def _read_table(

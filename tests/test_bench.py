@@ -10,7 +10,12 @@ from al_assets.bench import CASES, UnknownCaseError, run_case
 RATIOS = {
     "ingest": {"index_vs_decode"},
     "embed": {"embed_vs_bare_model"},
-    "io": {"sqlite_write_vs_adbc", "sqlite_write_vs_to_sql", "sqlite_read_vs_adbc", "sqlite_read_vs_read_sql"},
+    "io": {
+        "sqlite_write_vs_adbc",
+        "sqlite_write_vs_to_sql",
+        "sqlite_read_vs_adbc",
+        "sqlite_read_vs_read_sql",
+    },
     "score": {"score_vs_bare_kernel"},
 }
 

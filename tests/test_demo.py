@@ -13,7 +13,18 @@ COUNTED = ("videos", "frames", "embeddings", "annotations", "checkpoints", "sele
 
 
 def run_demo(home: Path) -> str:
-    command = [sys.executable, "-m", "al_assets.cli", "demo", "--rounds", "1", "--batch", "20", "--clips", "10"]
+    command = [
+        sys.executable,
+        "-m",
+        "al_assets.cli",
+        "demo",
+        "--rounds",
+        "1",
+        "--batch",
+        "20",
+        "--clips",
+        "10",
+    ]
     environment = {**os.environ, "AL_HOME": str(home), "COLUMNS": "160"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
     assert result.returncode == 0, result.stderr[-4000:]

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from al_assets.demo.archive import render_archive
+from support.clips import numbered, render
 from support.oracle import drop_answers
 
 PATIENCE_SECONDS = 420
@@ -121,24 +122,13 @@ def test_dropped_videos_and_exports_close_the_loop_without_a_click(
     scored = f"SELECT COUNT(*) FROM frame_scores WHERE checkpoint_id = '{serving}'"
     assert platform.one(scored) == platform.one("SELECT COUNT(*) FROM frames")
 
-    late = render_archive(tmp_path / "late", seed=9, clips=1)
-    clip = next(
-        path for path in sorted((tmp_path / "late").glob("*.mp4")) if path.name in set(late.truth["path"])
-    )
-    clip.rename(storage / "videos" / "late.mp4")
-    platform.wait(
-        "scores of a late video",
-        lambda: (
-            platform.one(
-                "SELECT COUNT(*) FROM current_predictions p JOIN videos v ON v.video_id = p.video_id"
-                " WHERE v.path = 'late.mp4'"
-            )
-            >= 0
-            and platform.one(scored) == platform.one("SELECT COUNT(*) FROM frames") > 100
-            and platform.one("SELECT COUNT(*) FROM videos WHERE path = 'late.mp4' AND status = 'indexed'")
-            == 1
-        ),
-    )
+    render(tmp_path / "late.webm", numbered(60), codec="libvpx-vp9", rate=10)
+    (tmp_path / "late.webm").rename(storage / "videos" / "late.webm")
+    arrived = "SELECT COUNT(*) FROM videos WHERE path = 'late.webm' AND status = 'indexed' AND codec = 'vp9'"
+    platform.wait("a late video in another codec", lambda: platform.one(arrived) == 1)
+    late = "SELECT COUNT(*) FROM frames f JOIN videos v ON v.video_id = f.video_id WHERE v.path = 'late.webm'"
+    assert platform.one(late) == 3
+    platform.wait("its scores", lambda: platform.one(scored) == platform.one("SELECT COUNT(*) FROM frames"))
 
     drop_answers(storage, archive.truth, paths, "second.json")
     platform.wait("a third batch", lambda: platform.one("SELECT MAX(batch_id) FROM selection_batches") == 3)

@@ -122,3 +122,27 @@ def test_a_rollback_serves_the_earlier_model_and_history_keeps_both(loop: Headle
     assert serving is not None
     assert serving.checkpoint_id == first.checkpoint_id
     assert archive.models.decisions()["decided_by"].tolist()[-1] == "hand"
+
+
+def test_a_rollback_stands_until_new_labels_come(loop: Headless) -> None:
+    first = loop.archive.models.all()[0]
+    loop.run(jobs.LEARN)
+    serving = loop.archive.models.serving()
+    assert serving is not None
+    assert serving.checkpoint_id == first.checkpoint_id
+
+
+def test_a_learn_without_news_leaves_lineage_as_it_was(loop: Headless) -> None:
+    runs = loop.archive.monitoring.query("SELECT run_id, parent_id FROM checkpoints ORDER BY trained_at")
+    assert runs["run_id"].nunique() == 2
+    assert runs["parent_id"].tolist()[1] == loop.archive.models.all()[0].checkpoint_id
+
+
+def test_an_export_taken_back_leaves_no_label_and_its_history(loop: Headless) -> None:
+    archive = loop.archive
+    before = archive.labels.totals()["labelled_frames"]
+    assert archive.labels.undo(2) == 24
+    loop.run(jobs.LEARN)
+    assert archive.labels.totals()["labelled_frames"] < before
+    assert archive.monitoring.counts(["annotations"])["annotations"] == 48
+    assert [export.status for export in archive.labels.exports()] == ["imported", "undone"]

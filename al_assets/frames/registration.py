@@ -120,7 +120,10 @@ def look(
     previous: path -> (etag, looks) of the looks so far. At most `limit` are settled a look, in order of path.
     """
     current = {(video.path, video.etag) for video in known if video.standing != "superseded"}
-    unchanged, settled, waiting, looks = [], [], [], {}
+    unchanged: list[str] = []
+    settled: list[Arrival] = []
+    waiting: list[Arrival] = []
+    looks: dict[str, int] = {}
     for arrival in arrivals:
         if (arrival.path, arrival.etag) in current:
             unchanged.append(arrival.path)

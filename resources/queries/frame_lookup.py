@@ -90,7 +90,7 @@ class _Stills:
         by_name = self._by_name({name for images in lost for name in _names(images)}, folders) if lost else {}
         for images in lost:
             named = next((by_name[name] for name in _names(images) if name in by_name), [])
-            results[images] = _by_name_alone(images, named, in_known_folder=bool(places[images]))
+            results[images] = _by_name_alone(images, named)
         return results
 
     def _folders(self) -> dict[str, int]:
@@ -106,7 +106,7 @@ class _Stills:
         names: dict[str, list[str]] = {}
         for folder, name in sorted(places):
             names.setdefault(folder, []).append(name)
-        found = {}
+        found: dict[tuple[str, str], int] = {}
         with self.database.read() as connection:
             for folder, wanted in names.items():
                 prefix = "" if folder == "." else f"{folder}/"
@@ -179,16 +179,14 @@ def _names(images: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*names, *(re.sub(r"^[0-9a-f]{8}-", "", name) for name in names)]))
 
 
-def _by_name_alone(
-    images: Sequence[str], named: Sequence[tuple[str, int]], *, in_known_folder: bool
-) -> int | str:
+def _by_name_alone(images: Sequence[str], named: Sequence[tuple[str, int]]) -> int | str:
     """The only still of that name, where the path says nothing of its folder; else why not."""
     without_folder = any("/" not in path or UPLOADED.search(path) for path in images)
     if not named:
         return f"no frame has the image {images[0]!r}"
     if len(named) > 1:
         return f"{len(named)} frames are named {named[0][0].rsplit('/', 1)[-1]!r}; use frame_id"
-    if without_folder and not in_known_folder:
+    if without_folder:
         return named[0][1]
     return f"no frame has the image {images[0]!r}; if {named[0][0]!r} is meant, write that or use frame_id"
 

@@ -45,6 +45,7 @@ def plan(
     taken: np.ndarray | None = None,
     holdout: np.ndarray | None = None,
     seed: int = 0,
+    model: bool = True,
     **options: Any,
 ) -> BatchPlan:
     """A batch from 8 training clips and 2 hold-out clips of 25 frames, unless told otherwise."""
@@ -53,7 +54,7 @@ def plan(
     pool = Pool(
         frame_ids=candidates.frame_ids,
         embeddings=candidates.embeddings,
-        probabilities=np.random.default_rng(2).dirichlet(np.ones(3), len(candidates)),
+        probabilities=np.random.default_rng(2).dirichlet(np.ones(3), len(candidates)) if model else None,
         task="single_label",
         labelled_embeddings=known.embeddings,
         labelled_targets=np.zeros((len(known), 3), dtype=np.int8),
@@ -262,3 +263,19 @@ def test_arms_always_add_up_to_the_batch(size: int, random: float, evaluation: f
 def test_a_policy_that_makes_no_batch_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         BatchPolicy(**{"size": 10, **wrong})
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_makes_a_first_batch_without_a_model(name: str) -> None:
+    assert plan(strategy=name, model=False).selections.num_rows == 40
+
+
+def test_the_random_arm_is_drawn_from_the_population_and_not_from_the_cut() -> None:
+    population = clips(range(1, 9), 25)
+    done = plan(
+        train=population[:60], random_population=population, policy=BatchPolicy(size=40, random_fraction=0.5)
+    )
+    random = [row for row in done.selections.to_pylist() if row["arm"] == "random"]
+    assert len(random) == 20
+    assert {row["propensity"] for row in random} == {20 / len(population)}
+    assert any(row["frame_id"] not in population[:60] for row in random)

@@ -1,0 +1,200 @@
+"""The sections of `al.toml`: keys, types, defaults, ranges, meaning. No file, no environment, no defaults elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from al_assets.labels.formats.values import clean_name, is_reserved
+
+
+class Section(BaseModel):
+    """A section of `al.toml`: immutable, no unknown keys."""
+
+    # Strict: "50" for 50 or "no" for false is a slip of the pen. An infinite age or size is no setting either.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ArchiveSettings(Section):
+    """How videos are registered."""
+
+    split_by: Literal["video", "site"] = Field(
+        "video", description="What is kept whole when videos are split: each video, or all videos of a site."
+    )
+    split_seed: int = Field(
+        20, ge=0, description="Seed of the split into 7 train, 1 validation, 2 test of each ten."
+    )
+
+
+class FramesSettings(Section):
+    """How videos become frames."""
+
+    frames_per_second: float = Field(1.0, gt=0, le=240, description="Frames sampled from a second of video.")
+    duplicate_distance: int = Field(
+        2,
+        ge=0,
+        le=32,
+        description="Frames whose perceptual hashes differ in at most this many of 64 bits repeat.",
+    )
+    still_quality: int = Field(92, ge=50, le=100, description="JPEG quality of stills.")
+
+
+class EmbeddingsSettings(Section):
+    """Which backbone turns frames into vectors."""
+
+    backbone: str = Field(
+        "efficientnet-lite0",
+        description="`efficientnet-lite0` (its weights are installed) or any torchvision classification model.",
+    )
+    weights: str = Field(
+        "", description="File with the backbone's weights (state dict); empty for its default ones."
+    )
+    batch_size: int = Field(32, ge=1, le=4096, description="Frames a batch.")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu`, `cuda` or `cuda:1`."
+    )
+    threads: int = Field(0, ge=0, le=256, description="CPU threads for torch; 0 for one a core.")
+
+
+def _class_names(value: object) -> tuple[str, ...]:
+    """Names as exports may use them, in the form in which they are compared."""
+    if not isinstance(value, list | tuple):
+        raise ValueError('should be a list of names, e.g. ["zero", "one"]')
+    names = tuple(clean_name(name, "the class name") for name in value)
+    if reserved := [name for name in names if is_reserved(name)]:
+        raise ValueError(f'"{reserved[0]}" is an answer of its own and cannot be a class')
+    return names
+
+
+ClassNames = Annotated[tuple[str, ...], BeforeValidator(_class_names)]
+
+
+class ClassesSettings(Section):
+    """Classes known before the first label."""
+
+    names: ClassNames = Field((), description="Classes to have from the start, in order.")
+    aliases: dict[str, ClassNames] = Field({}, description="Other spellings of a class: name = [spellings].")
+    unknown: Literal["create", "reject"] = Field(
+        "create", description="What to do with a class that an export names and nobody declared."
+    )
+
+    @model_validator(mode="after")
+    def _each_spelling_means_one_class(self) -> Self:
+        means: dict[str, str] = {}
+        spelled = [(name, name) for name in (*self.names, *self.aliases)]
+        spelled += [(alias, name) for name, aliases in self.aliases.items() for alias in aliases]
+        for spelling, name in spelled:
+            if means.setdefault(spelling.casefold(), name) != name:
+                raise ValueError(f'"{spelling}" would mean both "{means[spelling.casefold()]}" and "{name}"')
+        return self
+
+
+class TrainingSettings(Section):
+    """How the head is trained."""
+
+    seed: int = Field(7, ge=0, description="Seed of training.")
+    l2: float = Field(
+        0.0,
+        ge=0,
+        le=1e6,
+        description="Strength of the L2 penalty; 0 chooses it by cross-validation over clips.",
+    )
+    balance_classes: bool = Field(True, description="Weigh rare classes up.")
+
+
+class PromotionSettings(Section):
+    """When a new model replaces the serving one."""
+
+    metric: Literal["macro_f1", "mean_average_precision", "accuracy"] = Field(
+        "macro_f1", description="Metric on the hold-out that decides."
+    )
+    tolerance: float = Field(
+        0.02, ge=0, le=1, description="A candidate may be this much worse and still be promoted."
+    )
+    minimum_holdout_labels: int = Field(
+        20,
+        ge=0,
+        description="Labelled hold-out frames below which the comparison is called too weak to refuse.",
+    )
+
+
+class SelectionSettings(Section):
+    """What the next batch for the expert looks like."""
+
+    strategy: Literal["auto", "random", "least_confidence", "margin", "entropy", "coverage"] = Field(
+        "auto", description="`auto`, `random`, `least_confidence`, `margin`, `entropy` or `coverage`."
+    )
+    batch_size: int = Field(50, ge=1, le=100_000, description="Frames a batch.")
+    random_fraction: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of the batch drawn at random: the live test of whether selection pays.",
+    )
+    evaluation_fraction: float = Field(
+        0.2, ge=0, le=1, description="Share drawn from hold-out videos until enough hold-out labels stand."
+    )
+    evaluation_target: int = Field(200, ge=0, description="Hold-out labels at which the evaluation arm ends.")
+    candidates: int = Field(
+        50_000, ge=100, description="Frames a strategy looks at; the rest is cut by the index."
+    )
+    max_open_tasks: int = Field(1_000, ge=1, description="No new batch while this many tasks are unanswered.")
+    minimum_gap_seconds: float = Field(
+        2.0, ge=0, description="Two picks of one video lie at least this far apart."
+    )
+    per_clip: int = Field(0, ge=0, description="Picks a video and batch at most; 0 for no cap.")
+    cosine: float = Field(
+        0.98,
+        gt=0,
+        le=1,
+        description="A frame more similar than this to one picked or labelled is left out; 1 for off.",
+    )
+    seed: int = Field(11, ge=0, description="Seed of all draws, combined with the batch number.")
+
+
+class LabellingSettings(Section):
+    """How tasks reach the labelling tool."""
+
+    blind: bool = Field(False, description="Send tasks without the model's suggestions.")
+    stills_url: str = Field(
+        "",
+        description="Address under which the labelling tool finds the storage root, e.g. `/data/local-files/?d=`; "
+        "empty for the storage's own addresses.",
+    )
+
+
+class DriftSettings(Section):
+    """What counts as the present, and what it is compared with."""
+
+    window_videos: int = Field(
+        20, ge=2, description="Latest videos that make a window for the Evidently report."
+    )
+    reference_frames: int = Field(
+        1_000, ge=50, description="Frames of the reference that a report reads at most."
+    )
+    report: bool = Field(True, description="Write the Evidently report in `learn` and `score`.")
+
+
+class RetrainingSettings(Section):
+    """When to train or select without a new export."""
+
+    drifted_share: float = Field(
+        0.5, gt=0, le=1, description="Share of new videos adrift that asks for a batch."
+    )
+    max_age_days: float = Field(
+        90, gt=0, le=36_500, description="Age of the serving model at which new labels force training."
+    )
+    minimum_new_labels: int = Field(
+        1, ge=1, description="New labels without which an old model is left alone."
+    )
+
+
+class SensorSettings(Section):
+    """How often the world is looked at."""
+
+    interval_seconds: int = Field(30, ge=1, le=86_400, description="Seconds between two looks.")
+    videos_per_tick: int = Field(200, ge=1, le=5_000, description="Videos registered a look.")
+    videos_per_run: int = Field(100, ge=1, le=5_000, description="Videos in one run of `ingest_videos`.")
+    exports_per_tick: int = Field(200, ge=1, le=5_000, description="Exports registered a look.")
+    runs_in_flight: int = Field(2, ge=1, le=100, description="Runs of `ingest_videos` at once.")
