@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -173,7 +174,7 @@ def test_multi_label_uncertainty_prefers_doubt_and_survives_certainty(name: str)
     assert picks.positions.tolist() == [2, 3, 1, 0]
 
 
-@pytest.mark.parametrize("name", [*UNCERTAIN, "auto"])
+@pytest.mark.parametrize("name", UNCERTAIN)
 def test_ties_are_drawn_and_do_not_take_one_clip_whole(name: str) -> None:
     pool = chances_pool([[0.5, 0.5]] * 200, "single_label")
     first, second = (strategy(name)(pool, 20, np.random.default_rng(seed)).positions for seed in (0, 1))
@@ -221,10 +222,17 @@ def test_coverage_takes_the_frame_nearest_to_the_centre() -> None:
     assert distances[picked] <= np.sort(distances)[2]
 
 
-def test_auto_says_which_strategy_it_used() -> None:
-    cold = strategy("auto")(make_pool(5, classes=None), 1, np.random.default_rng(0)).reasons[0]
-    warm = strategy("auto")(make_pool(5), 1, np.random.default_rng(0)).reasons[0]
-    assert (cold.split(":")[0], warm.split(":")[0]) == ("auto (coverage)", "auto (margin)")
+@pytest.mark.parametrize(
+    ("classes", "labels_per_class", "used"),
+    [(None, 0, "coverage"), (3, 0, "coverage"), (3, 11, "coverage"), (3, 12, "margin")],
+)
+def test_auto_covers_until_there_are_a_dozen_labels_a_class(
+    classes: int | None, labels_per_class: int, used: str
+) -> None:
+    pool = make_pool(5, classes=classes, labelled=3 * labels_per_class)
+    targets = np.tile(np.eye(3, dtype=np.int8), (labels_per_class, 1))
+    reason = strategy("auto")(replace(pool, labelled_targets=targets), 1, np.random.default_rng(0)).reasons[0]
+    assert reason.startswith(f"auto ({used}): ")
 
 
 def test_a_random_draw_favours_no_frame() -> None:
