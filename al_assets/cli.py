@@ -98,6 +98,7 @@ def upgrade_database() -> None:
     from resources.database import Database
 
     database = Database(url=_environment().database_url)
+    database.make_folder()
     migrations.upgrade(database)
     console.print(f"tables are at revision {migrations.current(database)}")
 

@@ -30,6 +30,7 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         Later a missing folder is an error and not an empty archive: the disk may not be mounted.
         """
+        self.database.make_folder()
         revision = migrations.current(self.database)
         if revision is None:
             self.storage.make_folders(FOLDERS)

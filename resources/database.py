@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -51,6 +52,12 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
             if key not in _engines:
                 _engines[key] = _make_engine(self.url)
             return _engines[key]
+
+    def make_folder(self) -> None:
+        """Make the folder of a SQLite file that is not there yet; other databases need none."""
+        parsed = sa.make_url(self.url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
 
     @property
     def dialect_name(self) -> str:

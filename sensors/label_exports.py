@@ -68,9 +68,9 @@ def register_exports(archive: Archive, settings: Settings, now: datetime) -> tup
             )
         except FileMissingError:
             continue  # gone since the listing: the next look knows
-        except StorageError as error:
+        except (StorageError, OSError) as error:
             faults.append(f"{file.path} cannot be read: {error}")
-            looks[file.path] = (file.etag, file.size_bytes, 1)
+            looks[file.path] = (file.etag, file.size_bytes, 0)
     new = archive.labels.register(versions, now)
     archive.videos.record_looks(AREA, looks, now)
     return new, len(looks), faults

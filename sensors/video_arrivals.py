@@ -68,8 +68,8 @@ def register_arrivals(archive: Archive, settings: Settings, now: datetime) -> tu
     archive.videos.register(registration, table.facts, rule, now=now)
     archive.videos.update_facts(table.facts)
     waiting = {a.path: (a.etag, a.size_bytes, seen.looks[a.path]) for a in seen.waiting}
-    # One look is taken back, so that files nobody can read do not hold the places of those behind them.
-    waiting |= {a.path: (a.etag, a.size_bytes, 1) for a in seen.settled if a.path not in hashes}
+    # Their looks are taken back, so that files nobody can read do not hold the places of those behind them.
+    waiting |= {a.path: (a.etag, a.size_bytes, 0) for a in seen.settled if a.path not in hashes}
     archive.videos.record_looks(AREA, waiting | table.looks, now)
     faults += [
         *table.faults,
@@ -111,7 +111,7 @@ def _hashes(archive: Archive, settled: Sequence[Arrival]) -> tuple[dict[str, str
             hashes[arrival.path] = _content_hash(archive, arrival)
         except FileMissingError:
             continue  # gone since the listing: the next look knows
-        except StorageError as error:
+        except (StorageError, OSError) as error:
             unread.append(f"{arrival.path} cannot be read: {error}")
     return hashes, unread
 

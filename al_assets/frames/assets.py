@@ -70,7 +70,7 @@ def due(context: dg.AssetExecutionContext, archive: Archive) -> list[Video]:
         context.log.info(
             f"{len(known) - len(live)} videos are replaced, retired or missing and left as they are"
         )
-    done = archive.videos.committed_by("frames", context.run_id) if context.retry_number else set()
+    done = archive.videos.committed_by("frames", context.run.run_id) if context.retry_number else set()
     return [video for video in live if slice_name(video) not in done]
 
 

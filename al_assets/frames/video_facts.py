@@ -76,8 +76,9 @@ def _take(row: Mapping[str, str | None], line: int, facts: dict[str, VideoFacts]
 
 def _path(written: str) -> str:
     """The path as the listing has it: people write `./`, `videos/`, back slashes and a closing slash."""
-    path = written.strip().replace("\\", "/").removeprefix("./").removeprefix("videos/")
-    return path.rstrip("/") or ("." if path else "")
+    text = written.strip().replace("\\", "/")
+    path = text.removeprefix("./").removeprefix("videos/").rstrip("/")
+    return path or ("." if text else "")
 
 
 def _text(value: str | None) -> str | None:

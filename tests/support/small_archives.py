@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from al_assets.frames.registration import Registration
 from al_assets.settings import Settings, parse_settings
+from resources import migrations
 from resources.archive import Archive
+from resources.database import Database
 from resources.queries.videos import Video
+from resources.storage import Storage
 from sensors.label_exports import register_exports
 from sensors.video_arrivals import register_arrivals
 
 START = datetime(2026, 5, 1, 12)
+
+
+@cache
+def _template() -> bytes:
+    """A SQLite file at the newest revision: to make one takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "al.db"
+        database = Database(url=f"sqlite:///{file}")
+        migrations.upgrade(database)
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
+        return file.read_bytes()
+
+
+def empty_archive(folder: Path) -> Archive:
+    """An archive with nothing in it: a database at the newest revision and an empty folder as storage."""
+    (folder / "storage").mkdir()
+    (folder / "al.db").write_bytes(_template())
+    database = Database(url=f"sqlite:///{folder / 'al.db'}")
+    return Archive(database=database, storage=Storage(url=str(folder / "storage")))
 
 
 class SmallArchive:
