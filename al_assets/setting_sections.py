@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from al_assets.labels.formats.values import clean_name, is_reserved
+from al_assets.names import clean_name, is_reserved
 
 
 class Section(BaseModel):

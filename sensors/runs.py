@@ -142,3 +142,22 @@ class IngestRuns:
                 settled |= {key} if run.status == dg.DagsterRunStatus.SUCCESS else set()
                 tried[key] += key not in settled
         return {key: count for key, count in tried.items() if count}
+
+    def left(self) -> tuple[frozenset[str], Counter[str]]:
+        """Keys of runs over several videos that succeeded, and how often each video alone: work that is done.
+
+        Where a key still lacks something, running the same again would not help. Settings that were others
+        meanwhile end the count: what they made had to be made again.
+        """
+        several: set[str] = set()
+        alone: Counter[str] = Counter()
+        for run in self.instance.get_runs(
+            dg.RunsFilter(job_name=INGEST, statuses=list(ENDED)), limit=LOOKED_BACK
+        ):
+            work, (first, last) = run.tags.get(WORK_TAG, ""), range_of(run)
+            if work and f"@{self.how}@" not in work:
+                break
+            if run.status == dg.DagsterRunStatus.SUCCESS and work == self.work(first, last):
+                alone.update([first] if first == last else [])
+                several.update(self.keys_in(first, last) if first != last else [])
+        return frozenset(several), alone

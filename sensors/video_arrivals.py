@@ -1,6 +1,7 @@
 """Looks at `videos/`: registers what is new, and asks for what registered videos lack. Decisions are in automation."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -36,7 +37,7 @@ from resources.errors import FileMissingError, StorageError
 from resources.queries.labels import UNCLAIMED
 from resources.queries.registrar import SplitRule
 from resources.queries.videos import Video, expected_version
-from sensors.runs import LEFT, RANGE_END, RANGE_START, IngestRuns, busy, digest, ended, request
+from sensors.runs import RANGE_END, RANGE_START, IngestRuns, busy, digest, ended, request
 
 AREA = "videos"
 PATH_LENGTH = 400
@@ -170,33 +171,18 @@ def _ingestion(
     versions = {video.video_id: expected_version(video.etag, rate) for video in archive.videos.get(lacking)}
     runs = IngestRuns(context.instance, order, versions, digest([rate, embedder]))
     running = busy(context.instance, jobs.INGEST)
+    several, alone = runs.left() if lacking else (frozenset(), Counter())
     state = IngestState(
         order=tuple(order),
         lacking=tuple(lacking),
         in_flight=runs.keys_of(running),
         runs_in_flight=len(running),
-        failed=runs.failed() if lacking else frozenset(),
-        attempts=runs.attempts(lacking),
+        failed=(runs.failed() if lacking else frozenset()) | several,
+        attempts=Counter(runs.attempts(lacking)) + alone,
     )
-    state = _without_repeats(state, runs, settings)
-    return state, _plan(state, settings), runs
-
-
-def _plan(state: IngestState, settings: Settings) -> IngestPlan:
     sensors = settings.sensors
-    return plan_ingest(state, videos_per_run=sensors.videos_per_run, runs_at_once=sensors.runs_in_flight)
-
-
-def _without_repeats(state: IngestState, runs: IngestRuns, settings: Settings) -> IngestState:
-    """Ranges that a run has covered to its end and that still lack something are not asked for again as they are."""
-    done = [
-        r for r in _plan(state, settings).ranges if ended(runs.instance, jobs.INGEST, runs.work(*r)) == LEFT
-    ]
-    if not done:
-        return state
-    alone = {first: 2 for first, last in done if first == last}
-    several = {key for first, last in done if first != last for key in runs.keys_in(first, last)}
-    return replace(state, failed=state.failed | several, attempts={**state.attempts, **alone})
+    plan = plan_ingest(state, videos_per_run=sensors.videos_per_run, runs_at_once=sensors.runs_in_flight)
+    return state, plan, runs
 
 
 def _follow_up(

@@ -27,7 +27,7 @@ from al_assets.labels.formats.records import (
     ParsedAnnotation,
     Record,
 )
-from al_assets.labels.formats.values import shown
+from al_assets.names import shown
 
 POSITIONS = 2**32
 LAST_POSITION = 2**31 - 1

@@ -16,8 +16,8 @@ from urllib.parse import urldefrag
 from xml.sax.saxutils import quoteattr
 
 from al_assets.keys import Task
-from al_assets.labels.formats.records import CANNOT_TELL, NOBODY, UNANSWERED
-from al_assets.labels.formats.values import is_reserved
+from al_assets.labels.formats.records import UNANSWERED
+from al_assets.names import CANNOT_TELL, NOBODY, is_reserved
 
 CONTROL = "answer"
 IMAGE = "image"

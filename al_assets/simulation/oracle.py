@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from al_assets.labels.formats.records import NOBODY
+from al_assets.names import NOBODY
 from al_assets.selection.labelling_tasks import CONTROL, IMAGE
 
 

@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import BinaryIO
 
 from al_assets.labels.formats.records import (
-    CANNOT_TELL,
     UNANSWERED,
     UNKNOWN_ANNOTATOR,
     Box,
@@ -28,17 +27,15 @@ from al_assets.labels.formats.records import (
     Record,
 )
 from al_assets.labels.formats.values import (
-    BrokenValueError,
-    clean_name,
     decode_text,
     fraction_box,
     frame_reference,
     judgement,
     moment,
     real_number,
-    shown,
     storable,
 )
+from al_assets.names import CANNOT_TELL, BrokenValueError, clean_name, shown
 
 NAME = "csv"
 _BLANK = "\r\n\ufeff"

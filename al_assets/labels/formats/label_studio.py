@@ -23,8 +23,6 @@ from al_assets.labels.formats.records import (
     Record,
 )
 from al_assets.labels.formats.values import (
-    BrokenValueError,
-    clean_name,
     clip_box,
     decode_text,
     fraction_box,
@@ -32,9 +30,9 @@ from al_assets.labels.formats.values import (
     judgement,
     moment,
     real_number,
-    shown,
     storable,
 )
+from al_assets.names import BrokenValueError, clean_name, shown
 
 NAME = "label_studio"
 _SPACE = re.compile(r"[ \t\r\n]*")

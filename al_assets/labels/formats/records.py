@@ -13,13 +13,9 @@ Outcome = Literal["labelled", "nobody", "cannot_tell", "deleted"]
 Box = tuple[float, float, float, float]
 """x, y (top left), width, height as fractions of the frame."""
 
-NOBODY = "nobody"
-CANNOT_TELL = "cannot tell"
 UNANSWERED = "(unanswered)"
 """The label of CSV tasks as they go out: an empty one means "nobody", so it must not be the default."""
 UNKNOWN_ANNOTATOR = "unknown"
-NAME_LENGTH = 200
-"""Longest class name, annotator or source id, in characters; longer ones are rejected with their record."""
 
 
 class ExportUnreadableError(ValueError):

@@ -7,48 +7,32 @@ from __future__ import annotations
 
 import math
 import re
-import reprlib
-import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from al_assets.keys import FRAMES_PER_VIDEO
 from al_assets.labels.formats.records import (
-    CANNOT_TELL,
-    NAME_LENGTH,
-    NOBODY,
     Box,
     ExportUnreadableError,
     FrameReference,
     Mark,
     Outcome,
 )
+from al_assets.names import (
+    BrokenValueError,
+    clean_name,
+    is_cannot_tell,
+    is_reserved,
+    shown,
+)
 
 ADDRESS_LENGTH = 2000
 LAST_FRAME_ID = 2**63 - 1
 EDGE = 0.01
 """How far a box may reach over the frame's edge and still be clipped: tools let the mouse slip a little."""
-_CANNOT_TELL_NAMES = frozenset({"?", CANNOT_TELL, "cannot_tell"})
-_INVISIBLE_EDGES = " \t\r\n\v\f\xa0\u2009\u202f\u3000\u200b\u2060\ufeff"
-_UNREADABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_JOINERS = "\u200c\u200d"
-"""Invisible, and yet part of words in Persian and Hindi and of many emoji."""
-_SHOW = reprlib.Repr()
-_SHOW.maxstring = _SHOW.maxother = _SHOW.maxlong = 80
-_SHOWN = 160
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 _WHOLE = re.compile(r"[0-9]{1,30}(\.0*)?")
-
-
-class BrokenValueError(ValueError):
-    """A value cannot be used; the message becomes the reason of the reject."""
-
-
-def shown(value: object) -> str:
-    """Short, printable form of any value for a message; never raises, never long."""
-    text = _SHOW.repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def storable(text: str) -> str:
@@ -73,22 +57,6 @@ def decode_text(data: bytes, *, whole: bool = True) -> str:
     if not text.strip(" \t\r\n\x00"):
         raise ExportUnreadableError("the export is empty; export again and replace the file")
     return text
-
-
-def clean_name(value: object, what: str) -> str:
-    """A name in the one form that we compare and store: trimmed, NFC, a single line."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise BrokenValueError(f"{what} {shown(value)} is not text")
-    name = unicodedata.normalize("NFC", str(value).strip(_INVISIBLE_EDGES))
-    if not name:
-        raise BrokenValueError(f"{what} is empty")
-    if len(name.encode("utf-16-le", errors="surrogatepass")) > 2 * NAME_LENGTH:  # as SQL Server counts
-        raise BrokenValueError(f"{what} {shown(name)} is longer than {NAME_LENGTH} characters")
-    if any(
-        unicodedata.category(character) in _UNREADABLE and character not in _JOINERS for character in name
-    ):
-        raise BrokenValueError(f"{what} {shown(name)} contains control or invisible characters")
-    return name
 
 
 def whole_number(value: object, what: str, *, below: int = LAST_FRAME_ID + 1) -> int:
@@ -201,13 +169,3 @@ def judgement(marks: Iterable[Mark]) -> tuple[Outcome, tuple[Mark, ...]]:
     if classes:
         return "labelled", classes
     return ("cannot_tell" if "cannot_tell" in reserved else "nobody"), ()
-
-
-def is_cannot_tell(name: str) -> bool:
-    """Whether the name is one of the ways to say "cannot tell"."""
-    return name.casefold() in _CANNOT_TELL_NAMES
-
-
-def is_reserved(name: str) -> bool:
-    """Whether the name is an outcome ("nobody", "cannot tell", "?") and so can never be a class."""
-    return is_cannot_tell(name) or name.casefold() == NOBODY
