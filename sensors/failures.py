@@ -40,6 +40,8 @@ FIXES = (
     ("OperationalError", "Check that the database is reachable (AL_DATABASE_URL), then re-execute the run."),
 )
 """Sign in the error -> what to do; the first that fits counts."""
+WRAPPERS = ("Dagster", "RetryRequested")
+"""Beginnings of the names of Dagster's own errors, which stand around the one that matters."""
 OTHERWISE = "Open the run in the Dagster UI, read its last error, and re-execute it from the failed step."
 CAUSE_LENGTH = 500
 QUALIFIED = re.compile(r"^(?:\w+\.)+(?=\w+: )")
@@ -49,9 +51,10 @@ SECRETS = (
     (re.compile(r"(?<=://)([^\s:/@]*):[^\s/]*@"), r"\1:***@"),
     (
         re.compile(
-            r"(?i)\b(sig|pwd|password|accountkey|sharedaccesskey|token|secret|api_?key)\b(\s*[=:]\s*)[^\s;,&'\")]+"
+            r"(?i)((?:\bsig|pwd|password|accountkey|accesskey|api_?key|token|secret)['\"]?\s*[=:]\s*)"
+            r"(?:'[^']*'|\"[^\"]*\"|[^\s;,&'\")]+)"
         ),
-        r"\1\2***",
+        r"\1***",
     ),
     (re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}"), r"\1 ***"),
 )
@@ -93,7 +96,7 @@ def without_secrets(text: str) -> str:
 def messages(error: Any) -> Iterator[str]:
     """Messages of a serialised error and of what caused it, without Dagster's own wrapping."""
     while error is not None:
-        if not str(error.cls_name or "").startswith("Dagster"):
+        if not str(error.cls_name or "").startswith(WRAPPERS):
             yield error.message
         error = error.cause or error.context
 

@@ -1,6 +1,7 @@
 """The assets `label_exports` and `labels`: what people said becomes current labels. Parsing and votes live beside."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -147,7 +148,7 @@ def read_import(archive: Archive, settings: Settings, *, path: str, export_id: i
 
 
 def import_export(
-    context: dg.AssetExecutionContext, archive: Archive, settings: Settings, export: Export
+    archive: Archive, settings: Settings, export: Export, *, run_id: str, log: logging.Logger
 ) -> bool:
     """Import one claimed export, or set it aside with its error. One transaction; a repeat gives the same rows."""
     try:
@@ -159,13 +160,13 @@ def import_export(
         reason = (
             str(error) if expected else f"the importer stumbled over it ({type(error).__name__}: {error})"
         )
-        context.log.error(f"{export.uri}: set aside: {reason}")
+        log.error(f"{export.uri}: set aside: {reason}")
         gone = isinstance(error, FileMissingError)
-        archive.labels.set_aside(export, context.run.run_id, reason, archive.now(), file_is_gone=gone)
+        archive.labels.set_aside(export, run_id, reason, archive.now(), file_is_gone=gone)
         return False
     archive.labels.store(
         export,
-        context.run.run_id,
+        run_id,
         annotation_rows=found.annotations,
         mark_rows=found.marks,
         reject_rows=found.rejects,
@@ -174,18 +175,18 @@ def import_export(
         now=archive.now(),
     )
     counts = ", ".join(f"{n} {what}" for what, n in found.counts.items())
-    context.log.info(f"{export.uri} ({name}): {counts}")
+    log.info(f"{export.uri} ({name}): {counts}")
     return True
 
 
-def import_all(context: dg.AssetExecutionContext, archive: Archive, settings: Settings) -> int:
+def import_all(archive: Archive, settings: Settings, *, run_id: str, log: logging.Logger) -> int:
     """Import every export that waits; returns how many were imported. One that cannot be read stops no other."""
     imported = 0
-    for export in archive.labels.claim(context.run.run_id):
+    for export in archive.labels.claim(run_id):
         try:
-            imported += import_export(context, archive, settings, export)
+            imported += import_export(archive, settings, export, run_id=run_id, log=log)
         except LedgerConflictError as conflict:
-            context.log.warning(f"{conflict}; it imports it")
+            log.warning(f"{conflict}; it imports it")
     return imported
 
 
@@ -206,7 +207,7 @@ def labels(
     deletes nothing. Records that cannot be imported are kept in `label_rejects` with their reason.
     """
     archive.labels.sync_classes(settings.classes.names, settings.classes.aliases, archive.now())
-    imported = import_all(context, archive, settings)
+    imported = import_all(archive, settings, run_id=context.run.run_id, log=context.log)
     table = current_labels(archive, settings.task)
     totals = archive.labels.totals()
     return dg.MaterializeResult(

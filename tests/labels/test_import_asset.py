@@ -1,0 +1,411 @@
+"""The asset `labels` over the ledger: every export ends somewhere, nothing is said twice, and all can be undone."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Barrier, Thread
+
+import dagster as dg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from al_assets.keys import frame_id
+from al_assets.labels import assets
+from al_assets.labels.assets import current_labels, import_all
+from al_assets.settings import parse_settings
+from resources.archive import Archive
+from resources.queries.labels import LedgerConflictError
+from resources.sql_io_manager import SqlIOManager
+from support.archive_rows import ArchiveRows
+from support.small_archives import SmallArchive, empty_archive
+
+LOG = logging.getLogger(__name__)
+HEADER = "frame_id,label,annotator,annotated_at\n"
+FRAMES = [frame_id(1, 5 * n) for n in range(6)]
+
+
+class Imports(SmallArchive):
+    """A small archive of one video with six frames, whose exports are imported."""
+
+    def __init__(self, archive: Archive) -> None:
+        super().__init__(archive)
+        ArchiveRows(archive.database).video(1, range(6))
+
+    def csv(self, name: str, *answers: tuple[int, str] | tuple[int, str, str]) -> None:
+        """Drop answers (frame number, label, optional time of day) as a CSV."""
+        rows = [f"{FRAMES[n]},{label},anna,{''.join(at)}" for n, label, *at in answers]
+        self.drop(f"label_exports/{name}", HEADER + "".join(f"{row}\n" for row in rows))
+
+    def learn(self, run_id: str = "run") -> int:
+        """Take in what lies there and import it, as `learn` does."""
+        self.take_in_exports()
+        classes = self.settings.classes
+        self.archive.labels.sync_classes(classes.names, classes.aliases, self.archive.now())
+        return import_all(self.archive, self.settings, run_id=run_id, log=LOG)
+
+    def labels(self) -> dict[int, set[str]]:
+        """Frame number -> names of the classes present on it, by consensus."""
+        names = {row["class_id"]: row["name"] for row in self.archive.labels.classes().to_dict("records")}
+        found: dict[int, set[str]] = {}
+        for row in current_labels(self.archive, self.settings.task).to_pylist():
+            present = found.setdefault(FRAMES.index(row["frame_id"]), set())
+            present |= {names[row["class_id"]]} if row["present"] else set()
+        return found
+
+    def ledger(self) -> list[tuple[str, int | None, int | None]]:
+        """Status, imported and rejected of every version."""
+        return [(e.status, e.imported, e.rejected) for e in self.archive.labels.exports()]
+
+    def count(self, table: str) -> int:
+        """Rows of a table."""
+        return self.archive.monitoring.counts([table])[table]
+
+
+@pytest.fixture
+def imports(tmp_path: Path) -> Iterator[Imports]:
+    archive = empty_archive(tmp_path)
+    yield Imports(archive)
+    archive.database.close()
+
+
+def run_labels(imports: Imports) -> dg.ExecuteInProcessResult:
+    """A real run of the asset."""
+    database = imports.archive.database
+    with dg.instance_for_test() as instance:
+        return dg.materialize(
+            [assets.labels],
+            instance=instance,
+            resources={
+                "archive": imports.archive,
+                "settings": imports.settings,
+                "io_manager": SqlIOManager(database=database),
+            },
+        )
+
+
+def test_a_run_imports_what_waits_and_writes_the_consensus(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero"), (1, ""))
+    imports.drop("label_exports/broken.json", '[{"id": 1, "data"')
+    imports.take_in_exports()
+    result = run_labels(imports)
+    (event,) = result.asset_materializations_for_node("labels")
+    found = {
+        name: event.metadata[name].value
+        for name in ("exports_imported", "quarantined_exports", "labelled_frames")
+    }
+    assert found == {"exports_imported": 1, "quarantined_exports": 1, "labelled_frames": 2}
+    rows = ArchiveRows(imports.archive.database).query(
+        "SELECT frame_id, class_id, present FROM labels ORDER BY 1"
+    )
+    assert rows == [(FRAMES[0], 1, 1), (FRAMES[1], 1, 0)]
+
+
+def test_the_same_answers_under_another_name_add_nothing(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero", "2026-05-01"))
+    imports.learn()
+    imports.csv("b.csv", (0, "zero", "2026-05-01"))
+    imports.learn()
+    assert imports.ledger() == [("imported", 1, 0), ("imported", 1, 0)]
+    assert imports.count("annotations") == imports.count("annotation_labels") == 1
+
+
+def test_a_changed_export_adds_only_what_changed(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero", "2026-05-01"), (1, "one", "2026-05-01"))
+    imports.learn()
+    imports.csv("a.csv", (0, "zero", "2026-05-01"), (1, "two", "2026-05-02"), (2, "zero", "2026-05-02"))
+    imports.learn()
+    assert imports.count("annotations") == 4
+    assert imports.labels() == {0: {"zero"}, 1: {"two"}, 2: {"zero"}}
+    assert [export.imported for export in imports.archive.labels.exports()] == [2, 3]
+
+
+def test_the_latest_version_of_a_file_without_times_is_the_latest_word(imports: Imports) -> None:
+    for label in ("zero", "one", "zero"):
+        imports.csv("a.csv", (0, label))
+        imports.learn()
+    assert imports.labels() == {0: {"zero"}}
+    assert len(imports.ledger()) == 3
+
+
+def test_a_half_written_file_is_set_aside_and_imported_when_it_is_whole(imports: Imports) -> None:
+    imports.drop("label_exports/a.csv", HEADER + f"{FRAMES[0]},zero,anna,\n{FRAMES[1]},on")
+    imports.csv("b.csv", (2, "zero"))
+    assert imports.learn() == 1
+    set_aside, imported = imports.archive.labels.exports()
+    assert (set_aside.status, imported.status) == ("quarantined", "imported")
+    assert "half-written" in str(set_aside.error)
+    imports.csv("a.csv", (0, "zero"), (1, "one"))
+    assert imports.learn() == 1
+    assert imports.labels() == {0: {"zero"}, 1: {"one"}, 2: {"zero"}}
+
+
+def test_an_unknown_class_is_added_or_its_record_refused_as_the_owner_wants(imports: Imports) -> None:
+    imports.settings = parse_settings({"classes": {"names": ["zero"], "unknown": "reject"}})
+    imports.csv("a.csv", (0, "zero"), (1, "fifi"))
+    imports.learn()
+    assert imports.ledger() == [("imported", 1, 1)]
+    (reason,) = ArchiveRows(imports.archive.database).query("SELECT reason FROM label_rejects")[0]
+    assert "fifi" in reason
+    assert "al.toml" in reason
+    imports.settings = parse_settings({"classes": {"names": ["zero"]}})
+    imports.csv("a.csv", (0, "zero"), (1, "fifi"), (2, "fifi"))
+    imports.learn()
+    assert imports.archive.labels.classes()["name"].tolist() == ["zero", "fifi"]
+    assert imports.labels() == {0: {"zero"}, 1: {"fifi"}, 2: {"fifi"}}
+
+
+def test_imported_and_rejected_add_up_to_what_was_seen(imports: Imports) -> None:
+    answers = [
+        f"{FRAMES[0]},zero,anna,",
+        "123456789,zero,anna,",
+        "nonsense,zero,anna,",
+        f"{FRAMES[1]},one,anna,never",
+    ]
+    imports.drop("label_exports/a.csv", HEADER + "".join(f"{row}\n" for row in answers))
+    imports.learn()
+    (book,) = imports.archive.labels.books()
+    _, _, imported, rejected, _, stored, refused = book
+    assert (imported, rejected, stored, refused) == (1, 3, 1, 3)
+    records = ArchiveRows(imports.archive.database).query(
+        "SELECT record FROM label_rejects ORDER BY position"
+    )
+    assert [record for (record,) in records] == answers[1:]
+
+
+def test_a_run_that_died_after_claiming_leaves_its_exports_to_the_next(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero"))
+    imports.take_in_exports()
+    (export,) = imports.archive.labels.claim("dead")
+    assert export.status == "claimed"
+    assert imports.learn("next") == 1
+    assert imports.ledger() == [("imported", 1, 0)]
+    assert imports.learn("third") == 0
+
+
+def test_a_run_whose_claim_was_taken_writes_nothing(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero"))
+    imports.take_in_exports()
+    (mine,) = imports.archive.labels.claim("slow")
+    imports.learn("quick")
+    with pytest.raises(LedgerConflictError, match="taken by another run"):
+        imports.archive.labels.set_aside(mine, "slow", "unreadable", imports.now)
+    assert assets.import_all(imports.archive, imports.settings, run_id="slow", log=LOG) == 0
+    assert imports.ledger() == [("imported", 1, 0)]
+
+
+def test_two_runs_at_once_import_each_export_once(imports: Imports) -> None:
+    for number in range(12):
+        imports.csv(f"{number}.csv", (number % 6, f"class {number}", f"2026-05-{number + 1:02}"))
+    imports.take_in_exports()
+    together, done = Barrier(2), list[int]()
+
+    def run(run_id: str) -> None:
+        together.wait()
+        done.append(import_all(imports.archive, imports.settings, run_id=run_id, log=LOG))
+
+    threads = [Thread(target=run, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == 2
+    assert sum(done) + imports.learn("last") == 12
+    assert imports.count("annotations") == 12
+    assert {status for status, *_ in imports.ledger()} == {"imported"}
+
+
+def test_a_version_that_was_replaced_before_it_was_read_is_not_imported_as_another(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero"))
+    imports.take_in_exports()
+    imports.csv("a.csv", (0, "one"))
+    assert imports.learn() == 2 - 1
+    first, second = imports.archive.labels.exports()
+    assert (first.status, second.status) == ("quarantined", "imported")
+    assert imports.labels() == {0: {"one"}}
+
+
+def test_an_export_that_was_away_when_it_was_to_be_read_is_imported_when_it_is_back(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero"))
+    imports.take_in_exports()
+    imports.move("label_exports/a.csv", "away.csv")
+    assert import_all(imports.archive, imports.settings, run_id="run", log=LOG) == 0
+    imports.move("away.csv", "label_exports/a.csv")
+    assert imports.learn() == 1
+    assert imports.ledger() == [("imported", 1, 0)]
+
+
+def test_a_file_that_trips_the_importer_is_set_aside_and_stops_no_other(
+    imports: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports.csv("a.csv", (0, "zero"))
+    imports.csv("b.csv", (1, "one"))
+    read = assets.read_import
+
+    def trips(archive: Archive, settings: object, *, path: str, export_id: int) -> object:
+        if path.endswith("a.csv"):
+            raise KeyError("surprise")
+        return read(archive, settings, path=path, export_id=export_id)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(assets, "read_import", trips)
+    assert imports.learn() == 1
+    assert "stumbled over it (KeyError: 'surprise')" in str(imports.archive.labels.exports()[0].error)
+    monkeypatch.undo()
+    imports.touch("label_exports/a.csv")
+    assert imports.learn() == 1
+    assert imports.ledger() == [("imported", 1, 0), ("imported", 1, 0)]
+
+
+def test_an_undone_export_is_out_of_effect_and_its_history_stays(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero"), (1, "one"))
+    imports.learn()
+    imports.csv("b.csv", (0, "two"))
+    imports.learn()
+    assert imports.archive.labels.undo(2) == 1
+    assert imports.labels() == {0: {"zero"}, 1: {"one"}}
+    assert imports.count("annotations") == 3
+    imports.touch("label_exports/b.csv")
+    assert imports.learn() == 0
+    assert imports.archive.labels.exports()[1].status == "undone"
+
+
+@pytest.mark.parametrize("status", ["undone", "quarantined", "unknown"])
+def test_only_an_imported_export_can_be_undone(imports: Imports, status: str) -> None:
+    if status == "undone":
+        imports.csv("a.csv", (0, "zero"))
+        imports.learn()
+        imports.archive.labels.undo(1)
+    elif status == "quarantined":
+        imports.drop("label_exports/a.csv", "nonsense")
+        imports.learn()
+    with pytest.raises(LookupError, match=f"export 1 is {status}, only an imported one"):
+        imports.archive.labels.undo(1)
+
+
+def test_what_a_later_export_repeats_outlives_the_undo_of_the_first(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero", "2026-05-01"), (1, "one", "2026-05-01"))
+    imports.learn()
+    imports.csv("b.csv", (0, "zero", "2026-05-01"), (2, "two", "2026-05-02"))
+    imports.learn()
+    imports.archive.labels.undo(1)
+    assert imports.learn() == 1
+    assert imports.labels() == {0: {"zero"}, 2: {"two"}}
+    assert [book[2:] for book in imports.archive.labels.books()] == [(2, 0, 0, 2, 0)]
+
+
+def test_an_undo_loses_nothing_when_the_later_file_is_gone(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero", "2026-05-01"))
+    imports.learn()
+    imports.csv("b.csv", (0, "zero", "2026-05-01"), (2, "two", "2026-05-02"))
+    imports.learn()
+    imports.remove("label_exports/b.csv")
+    imports.archive.labels.undo(1)
+    imports.learn()
+    assert imports.labels() == {2: {"two"}}
+    kept = imports.archive.labels.exports()[1]
+    assert kept.status == "imported"
+    assert "not read again after an undo" in str(kept.error)
+
+
+def test_an_undo_under_a_cumulative_file_reads_the_newest_version_again(imports: Imports) -> None:
+    answers = [(0, "zero", "2026-05-01"), (1, "one", "2026-05-02"), (2, "two", "2026-05-03")]
+    for number in (1, 2, 3):
+        imports.csv("all.csv", *answers[:number])
+        imports.learn()
+    imports.archive.labels.undo(1)
+    imports.learn()
+    assert imports.labels() == {0: {"zero"}, 1: {"one"}, 2: {"two"}}
+    assert imports.archive.labels.exports("seen", "claimed") == []
+
+
+def test_classes_of_the_settings_come_first_and_a_change_of_case_is_no_new_class(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "Zero"))
+    imports.learn()
+    imports.settings = parse_settings({"classes": {"names": ["zero", "one"], "aliases": {"zero": ["null"]}}})
+    imports.csv("b.csv", (1, "NULL"), (2, "ONE"))
+    imports.learn()
+    classes = imports.archive.labels.classes()
+    assert list(zip(classes["name"], classes["aliases"], strict=True)) == [("Zero", ["null"]), ("one", [])]
+    assert imports.labels() == {0: {"Zero"}, 1: {"Zero"}, 2: {"one"}}
+
+
+def test_label_studio_and_csv_meet_on_one_frame(imports: Imports) -> None:
+    task = {
+        "id": 7,
+        "data": {"frame_id": FRAMES[0]},
+        "annotations": [
+            {
+                "id": 9,
+                "completed_by": 3,
+                "updated_at": "2026-05-02T10:00:00Z",
+                "result": [
+                    {"type": "choices", "value": {"choices": ["zero"]}, "from_name": "c", "to_name": "i"}
+                ],
+            }
+        ],
+    }
+    imports.drop("label_exports/a.json", json.dumps([task]))
+    imports.csv("b.csv", (0, "zero"))
+    imports.learn()
+    (row,) = current_labels(imports.archive, "multi_label").to_pylist()
+    assert (row["present"], row["annotators"]) == (1, 2)
+
+
+ANSWERS = st.tuples(st.integers(0, 3), st.sampled_from(["zero", "one", ""]), st.integers(1, 5))
+STEPS = st.one_of(
+    st.tuples(
+        st.just("drop"),
+        st.sampled_from("ab"),
+        st.lists(ANSWERS, min_size=1, max_size=4, unique_by=lambda a: a[0]),
+    ),
+    st.tuples(st.just("learn")),
+    st.tuples(st.just("undo"), st.integers(1, 4)),
+)
+
+
+@given(st.lists(STEPS, max_size=10))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_labels_are_what_the_exports_in_effect_say_whatever_came_when(
+    tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[object, ...]]
+) -> None:
+    imports = Imports(empty_archive(tmp_path_factory.mktemp("imports")))
+    (imports.root / "label_exports").mkdir()
+    said: dict[str, list[tuple[int, str, int]]] = {}
+    number = 0
+    for step, *arguments in [*steps, ("learn",)]:
+        if step == "drop":
+            number += 1  # a file of its own, so that what it said can be read again
+            name, answers = arguments
+            said[f"{name}{number}.csv"] = list(answers)  # type: ignore[call-overload]
+            timed = [(n, label, f"2026-05-0{day}") for n, label, day in said[f"{name}{number}.csv"]]
+            imports.csv(f"{name}{number}.csv", *timed)
+        elif step == "learn":
+            imports.learn()
+        elif any(
+            e.export_id == arguments[0] and e.status == "imported" for e in imports.archive.labels.exports()
+        ):
+            imports.archive.labels.undo(int(str(arguments[0])))
+            imports.learn()
+    expected: dict[int, tuple[int, int, str]] = {}
+    for export in imports.archive.labels.exports("imported"):
+        for n, label, day in said[export.uri.removeprefix("label_exports/")]:
+            expected[n] = max(
+                expected.get(n, (0, 0, "")), (day, export.export_id, label), key=lambda known: known[0]
+            )
+    days = {n: day for n, (day, _, _) in expected.items()}
+    allowed = {n: set[str]() for n in expected}
+    for export in imports.archive.labels.exports("imported"):
+        for n, label, day in said[export.uri.removeprefix("label_exports/")]:
+            allowed[n] |= {label} if day == days[n] else set()
+    found = imports.labels()
+    known = set(imports.archive.labels.classes()["name"])
+    assert found.keys() == (expected.keys() if known else set())
+    for n, present in found.items():
+        assert present in [{label} - {""} for label in allowed[n]]
+    books = imports.archive.labels.books()
+    sizes = {f"label_exports/{name}": len(answers) for name, answers in said.items()}
+    assert all(imported + rejected == sizes[uri] for _, uri, imported, rejected, *_ in books)
+    imports.archive.database.close()
