@@ -27,13 +27,20 @@ def make_archive(environment: Environment) -> Archive:
 
 def open_archive(environment: Environment) -> Archive:
     """The archive of an environment. Raises NotSetUpError where its tables are missing or old."""
-    archive = make_archive(environment)
-    engine = archive.database.engine
-    if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
+    file = _sqlite_file(environment.database_url)
+    if file is not None and not file.exists():
         raise NotSetUpError(f"no archive at {environment.home}; `al demo` or `al dev` makes one")
+    archive = make_archive(environment)
     if migrations.current(archive.database) != migrations.head():
         raise NotSetUpError("the tables are of another revision; run `al db upgrade`")
     return archive
+
+
+def _sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite URL, not made by looking for it; None for other databases."""
+    return (
+        Path(url.split("///", 1)[1].split("?", 1)[0]) if url.startswith("sqlite") and "///" in url else None
+    )
 
 
 @dataclass(frozen=True)

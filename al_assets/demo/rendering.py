@@ -102,7 +102,8 @@ def render_frames(scene: Scene, rng: np.random.Generator) -> Iterator[np.ndarray
 def render_clip(path: Path, scene: Scene, rng: np.random.Generator) -> list[tuple[str, ...]]:
     """Write a scene as H.264 in MP4 and return who stands in each frame, by native frame index.
 
-    One encoder thread and one preset, so that the same scene and rng give the same bytes on one FFmpeg build.
+    The same scene and rng give the same pixels to the encoder; x264's vector code may code a block differently with
+    the alignment of memory, so that files of two runs can differ in a few of their bytes.
     """
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FRAMES_PER_SECOND)

@@ -182,13 +182,12 @@ def _names(images: Sequence[str]) -> list[str]:
 def _by_name_alone(images: Sequence[str], named: Sequence[tuple[str, int]]) -> int | str:
     """The only still of that name, where the path says nothing of its folder; else why not."""
     without_folder = any("/" not in path or UPLOADED.search(path) for path in images)
-    if not named:
-        return f"no frame has the image {images[0]!r}"
-    if len(named) > 1:
+    if without_folder and len(named) > 1:
         return f"{len(named)} frames are named {named[0][0].rsplit('/', 1)[-1]!r}; use frame_id"
-    if without_folder:
+    if without_folder and named:
         return named[0][1]
-    return f"no frame has the image {images[0]!r}; if {named[0][0]!r} is meant, write that or use frame_id"
+    hint = f"; if {named[0][0]!r} is meant, write that or use frame_id" if len(named) == 1 else ""
+    return f"no frame has the image {images[0]!r}{hint}"
 
 
 def _key(guess: _Guess, numbers: dict[str, int], named: dict[tuple[str, ...], int | str]) -> int | str:

@@ -54,7 +54,6 @@ def test_frames_of_one_stay_are_nearly_alike_but_not_the_same(tmp_path, scene: S
     assert 0 < within < across / 3
 
 
-def test_the_same_scene_and_generator_give_the_same_bytes(tmp_path, scene: Scene) -> None:
-    for name in ("a.mp4", "b.mp4"):
-        render_clip(tmp_path / name, scene, np.random.default_rng(7))
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+def test_the_same_scene_and_generator_give_the_same_pixels(scene: Scene) -> None:
+    first, second = (list(render_frames(scene, np.random.default_rng(3))) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))

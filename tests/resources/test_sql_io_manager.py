@@ -146,7 +146,7 @@ def test_a_slice_may_hold_several_tables_and_an_update(database: Database) -> No
         )
 
     found = metadata_of(run(database, writing(both)))
-    assert found["dagster/row_count"] == 5
+    assert found["dagster/row_count"] == 3
     assert found["rows_by_table"] == {"frames": 3, "embeddings": 2}
     assert (count(database, "frames"), count(database, "embeddings")) == (3, 2)
     moved = Slice(
