@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from al_assets.demo.rendering import HEIGHT, WIDTH, Scene, Visit, paint_background, present, render_clip
+from al_assets.demo.rendering import (
+    HEIGHT,
+    WIDTH,
+    Scene,
+    Visit,
+    paint_background,
+    present,
+    render_clip,
+    render_frames,
+)
 from al_assets.frames.decoding import decode
 
 BAR = np.zeros((8, 8))
