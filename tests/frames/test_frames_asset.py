@@ -7,76 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import numpy as np
 import pytest
-from PIL import Image
 
-from al_assets.frames import assets
 from al_assets.partitions import VIDEOS
 from al_assets.settings import parse_settings
-from resources.archive import Archive
 from resources.errors import StorageError
-from resources.sql_io_manager import SqlIOManager
 from resources.storage import Storage
-from support.clips import numbered_frame, render, truncated
-from support.small_archives import SmallArchive, empty_archive
-
-START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-
-
-class Runs(SmallArchive):
-    """A small archive whose `frames` are made by a real run."""
-
-    def __init__(self, archive: Archive, instance: dg.DagsterInstance) -> None:
-        super().__init__(archive, frames={"frames_per_second": 10})
-        self.instance = instance
-
-    def clip(self, path: str, n: int = 12, first: int = 0) -> Path:
-        """A clip of numbered frames at `videos/<path>`."""
-        target = self.root / "videos" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        render(target, [numbered_frame(first + i) for i in range(n)], rate=10)
-        return self.touch(f"videos/{path}")
-
-    def still(self, path: str, seed: int) -> None:
-        """A still at `videos/<path>` that shows noise of its own."""
-        buffer = io.BytesIO()
-        noise = np.random.default_rng(seed).integers(0, 255, (48, 64, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(buffer, "png")
-        self.drop(f"videos/{path}", buffer.getvalue())
-
-    def index(self, *, expect: bool = True, storage: Storage | None = None) -> dg.ExecuteInProcessResult:
-        """Run `frames` for the range of all videos ever registered."""
-        keys = [video.video_id for video in self.archive.videos.all() if video.status != "copy"]
-        name = str(VIDEOS.name)
-        self.instance.add_dynamic_partitions(name, keys)
-        order = self.instance.get_dynamic_partitions(name)
-        database = self.archive.database
-        job = dg.Definitions(
-            assets=[assets.videos, assets.frames],
-            jobs=[dg.define_asset_job("ingest_videos", dg.AssetSelection.assets("frames"))],
-            resources={
-                "archive": Archive(database=database, storage=storage or self.archive.storage),
-                "settings": self.settings,
-                "io_manager": SqlIOManager(database=database),
-            },
-        ).resolve_job_def("ingest_videos")
-        result = job.execute_in_process(
-            instance=self.instance, tags={START: order[0], END: order[-1]}, raise_on_error=False
-        )
-        assert result.success == expect
-        return result
-
-    def frames(self, path: str) -> list[int]:
-        """frame_index of the rows of the video at a path."""
-        return self.archive.frames.of_video(self.video(path).video_no)["frame_index"].to_pylist()
-
-    def state(self, path: str) -> tuple[str, str | None]:
-        """Status and error of the video at a path."""
-        with self.archive.database.read() as connection:
-            query = "SELECT status, error FROM videos WHERE video_id = ?"
-            status, error = connection.exec_driver_sql(query, (self.video(path).video_id,)).one()
-        return status, error
+from support.clips import truncated
+from support.frame_runs import Runs
+from support.small_archives import empty_archive
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +122,9 @@ def test_a_run_over_all_keys_leaves_replaced_and_retired_videos_as_they_are(runs
     runs.archive.videos.retire(runs.video("b.mp4").video_id)
     runs.clip("a.mp4", n=5, first=120)
     runs.look()
-    runs.index()
+    result = runs.index()
+    (event, *_) = result.asset_materializations_for_node("frames")
+    assert event.metadata["videos"].value == 1
     assert runs.archive.videos.by_status() == {"indexed": 1, "retired": 1, "superseded": 1}
     assert runs.frames("b.mp4") == []
     assert runs.archive.frames.of_video(old.video_no).num_rows == 12
@@ -257,76 +198,6 @@ def test_a_retried_step_does_not_read_again_what_it_committed(runs: Runs) -> Non
     runs.index(storage=FailsOnce(url=str(runs.root)))
     assert [f"videos/{number}.mp4" for number in (0, 1, 1, 2)] == READ
     assert runs.archive.videos.by_status() == {"indexed": 3}
-
-
-def test_a_folder_of_stills_that_grows_never_renumbers(runs: Runs) -> None:
-    runs.still("cam/m.png", 1)
-    runs.still("cam/n.png", 2)
-    runs.look()
-    runs.index()
-    runs.still("cam/a.png", 3)
-    runs.remove("videos/cam/n.png")
-    runs.look()
-    runs.index()
-    number = runs.video("cam").video_no
-    assert runs.archive.frames.images_of(number) == {"cam/m.png": 0, "cam/a.png": 2}
-    runs.remove("videos/cam/a.png")
-    runs.look()
-    runs.index()
-    runs.still("cam/b.png", 4)
-    runs.still("cam/n.png", 2)
-    runs.look()
-    runs.index()
-    assert runs.archive.frames.images_of(number) == {"cam/m.png": 0, "cam/b.png": 3, "cam/n.png": 4}
-
-
-def test_a_replaced_still_is_another_frame(runs: Runs) -> None:
-    for name in "abc":
-        runs.still(f"cam/{name}.png", ord(name))
-    runs.look()
-    runs.index()
-    runs.still("cam/b.png", 77)
-    runs.touch("videos/cam/c.png")
-    runs.look()
-    runs.index()
-    number = runs.video("cam").video_no
-    assert runs.archive.frames.images_of(number) == {"cam/a.png": 0, "cam/c.png": 2, "cam/b.png": 3}
-
-
-def test_a_moved_folder_of_stills_keeps_its_frames_and_can_be_read(runs: Runs) -> None:
-    runs.still("cam/a.png", 1)
-    runs.look()
-    runs.index()
-    runs.move("videos/cam", "videos/east")
-    runs.look()
-    assert runs.archive.videos.lacking_frames(10) == []
-    runs.still("east/0.png", 2)
-    runs.look()
-    runs.index()
-    assert runs.archive.frames.images_of(runs.video("east").video_no) == {"east/a.png": 0, "east/0.png": 1}
-
-
-def test_a_still_that_cannot_be_read_is_named_and_numbered_once_it_can(runs: Runs) -> None:
-    runs.still("cam/a.png", 1)
-    runs.drop("videos/cam/b.png", "half an image")
-    runs.look()
-    runs.index()
-    assert runs.state("cam")[0] == "partial"
-    assert "cam/b.png" in str(runs.state("cam")[1])
-    runs.still("cam/b.png", 2)
-    runs.look()
-    runs.index()
-    assert runs.state("cam") == ("indexed", None)
-    assert set(runs.archive.frames.images_of(runs.video("cam").video_no)) == {"cam/a.png", "cam/b.png"}
-
-
-def test_stills_at_the_root_and_in_folders_below_are_videos_apart(runs: Runs) -> None:
-    runs.still("top.png", 1)
-    runs.still("cam/low.png", 2)
-    runs.look()
-    runs.index()
-    assert runs.statuses() == {".": "indexed", "cam": "indexed"}
-    assert runs.frames(".") == runs.frames("cam") == [0]
 
 
 def test_a_copy_makes_no_frames(runs: Runs) -> None:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier, Thread
 
 import dagster as dg
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from al_assets.keys import frame_id
 from al_assets.labels import assets
 from al_assets.labels.assets import current_labels, import_all
 from al_assets.settings import parse_settings
@@ -21,48 +17,8 @@ from resources.archive import Archive
 from resources.queries.labels import LedgerConflictError
 from resources.sql_io_manager import SqlIOManager
 from support.archive_rows import ArchiveRows
-from support.small_archives import SmallArchive, empty_archive
-
-LOG = logging.getLogger(__name__)
-HEADER = "frame_id,label,annotator,annotated_at\n"
-FRAMES = [frame_id(1, 5 * n) for n in range(6)]
-
-
-class Imports(SmallArchive):
-    """A small archive of one video with six frames, whose exports are imported."""
-
-    def __init__(self, archive: Archive) -> None:
-        super().__init__(archive)
-        ArchiveRows(archive.database).video(1, range(6))
-
-    def csv(self, name: str, *answers: tuple[int, str] | tuple[int, str, str]) -> None:
-        """Drop answers (frame number, label, optional time of day) as a CSV."""
-        rows = [f"{FRAMES[n]},{label},anna,{''.join(at)}" for n, label, *at in answers]
-        self.drop(f"label_exports/{name}", HEADER + "".join(f"{row}\n" for row in rows))
-
-    def learn(self, run_id: str = "run") -> int:
-        """Take in what lies there and import it, as `learn` does."""
-        self.take_in_exports()
-        classes = self.settings.classes
-        self.archive.labels.sync_classes(classes.names, classes.aliases, self.archive.now())
-        return import_all(self.archive, self.settings, run_id=run_id, log=LOG)
-
-    def labels(self) -> dict[int, set[str]]:
-        """Frame number -> names of the classes present on it, by consensus."""
-        names = {row["class_id"]: row["name"] for row in self.archive.labels.classes().to_dict("records")}
-        found: dict[int, set[str]] = {}
-        for row in current_labels(self.archive, self.settings.task).to_pylist():
-            present = found.setdefault(FRAMES.index(row["frame_id"]), set())
-            present |= {names[row["class_id"]]} if row["present"] else set()
-        return found
-
-    def ledger(self) -> list[tuple[str, int | None, int | None]]:
-        """Status, imported and rejected of every version."""
-        return [(e.status, e.imported, e.rejected) for e in self.archive.labels.exports()]
-
-    def count(self, table: str) -> int:
-        """Rows of a table."""
-        return self.archive.monitoring.counts([table])[table]
+from support.imports import FRAMES, HEADER, LOG, Imports
+from support.small_archives import empty_archive
 
 
 @pytest.fixture
@@ -197,6 +153,17 @@ def test_a_run_whose_claim_was_taken_writes_nothing(imports: Imports) -> None:
     assert imports.ledger() == [("imported", 1, 0)]
 
 
+def test_a_claim_passes_to_the_run_that_claimed_last(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero"))
+    imports.take_in_exports()
+    (first,) = imports.archive.labels.claim("first")
+    (second,) = imports.archive.labels.claim("second")
+    with pytest.raises(LedgerConflictError, match="taken by another run"):
+        imports.archive.labels.set_aside(first, "first", "unreadable", imports.now)
+    imports.archive.labels.set_aside(second, "second", "unreadable", imports.now)
+    assert imports.ledger() == [("quarantined", None, None)]
+
+
 def test_two_runs_at_once_import_each_export_once(imports: Imports) -> None:
     for number in range(12):
         imports.csv(f"{number}.csv", (number % 6, f"class {number}", f"2026-05-{number + 1:02}"))
@@ -259,68 +226,6 @@ def test_a_file_that_trips_the_importer_is_set_aside_and_stops_no_other(
     assert imports.ledger() == [("imported", 1, 0), ("imported", 1, 0)]
 
 
-def test_an_undone_export_is_out_of_effect_and_its_history_stays(imports: Imports) -> None:
-    imports.csv("a.csv", (0, "zero"), (1, "one"))
-    imports.learn()
-    imports.csv("b.csv", (0, "two"))
-    imports.learn()
-    assert imports.archive.labels.undo(2) == 1
-    assert imports.labels() == {0: {"zero"}, 1: {"one"}}
-    assert imports.count("annotations") == 3
-    imports.touch("label_exports/b.csv")
-    assert imports.learn() == 0
-    assert imports.archive.labels.exports()[1].status == "undone"
-
-
-@pytest.mark.parametrize("status", ["undone", "quarantined", "unknown"])
-def test_only_an_imported_export_can_be_undone(imports: Imports, status: str) -> None:
-    if status == "undone":
-        imports.csv("a.csv", (0, "zero"))
-        imports.learn()
-        imports.archive.labels.undo(1)
-    elif status == "quarantined":
-        imports.drop("label_exports/a.csv", "nonsense")
-        imports.learn()
-    with pytest.raises(LookupError, match=f"export 1 is {status}, only an imported one"):
-        imports.archive.labels.undo(1)
-
-
-def test_what_a_later_export_repeats_outlives_the_undo_of_the_first(imports: Imports) -> None:
-    imports.csv("a.csv", (0, "zero", "2026-05-01"), (1, "one", "2026-05-01"))
-    imports.learn()
-    imports.csv("b.csv", (0, "zero", "2026-05-01"), (2, "two", "2026-05-02"))
-    imports.learn()
-    imports.archive.labels.undo(1)
-    assert imports.learn() == 1
-    assert imports.labels() == {0: {"zero"}, 2: {"two"}}
-    assert [book[2:] for book in imports.archive.labels.books()] == [(2, 0, 0, 2, 0)]
-
-
-def test_an_undo_loses_nothing_when_the_later_file_is_gone(imports: Imports) -> None:
-    imports.csv("a.csv", (0, "zero", "2026-05-01"))
-    imports.learn()
-    imports.csv("b.csv", (0, "zero", "2026-05-01"), (2, "two", "2026-05-02"))
-    imports.learn()
-    imports.remove("label_exports/b.csv")
-    imports.archive.labels.undo(1)
-    imports.learn()
-    assert imports.labels() == {2: {"two"}}
-    kept = imports.archive.labels.exports()[1]
-    assert kept.status == "imported"
-    assert "not read again after an undo" in str(kept.error)
-
-
-def test_an_undo_under_a_cumulative_file_reads_the_newest_version_again(imports: Imports) -> None:
-    answers = [(0, "zero", "2026-05-01"), (1, "one", "2026-05-02"), (2, "two", "2026-05-03")]
-    for number in (1, 2, 3):
-        imports.csv("all.csv", *answers[:number])
-        imports.learn()
-    imports.archive.labels.undo(1)
-    imports.learn()
-    assert imports.labels() == {0: {"zero"}, 1: {"one"}, 2: {"two"}}
-    assert imports.archive.labels.exports("seen", "claimed") == []
-
-
 def test_classes_of_the_settings_come_first_and_a_change_of_case_is_no_new_class(imports: Imports) -> None:
     imports.csv("a.csv", (0, "Zero"))
     imports.learn()
@@ -352,53 +257,3 @@ def test_label_studio_and_csv_meet_on_one_frame(imports: Imports) -> None:
     imports.learn()
     (row,) = current_labels(imports.archive, "multi_label").to_pylist()
     assert (row["present"], row["annotators"]) == (1, 2)
-
-
-ANSWERS = st.tuples(st.integers(0, 3), st.sampled_from(["zero", "one", ""]), st.integers(1, 5))
-DROPS = st.lists(ANSWERS, min_size=1, max_size=4, unique_by=lambda answer: answer[0])
-STEPS = st.one_of(
-    st.tuples(st.just("drop"), DROPS),
-    st.tuples(st.just("learn")),
-    st.tuples(st.just("undo"), st.integers(1, 4)),
-)
-
-
-@given(st.lists(STEPS, max_size=10))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_labels_are_what_the_exports_in_effect_say_whatever_came_when(
-    tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[object, ...]]
-) -> None:
-    imports = Imports(empty_archive(tmp_path_factory.mktemp("imports")))
-    imports.settings = parse_settings({"classes": {"names": ["zero", "one"]}})
-    (imports.root / "label_exports").mkdir()
-    said: dict[str, list[tuple[int, str, int]]] = {}
-    number = 0
-    for step, *arguments in [*steps, ("learn",)]:
-        if step == "drop":
-            number += 1  # a file of its own, so that what it said can be read again
-            (answers,) = arguments
-            said[f"{number}.csv"] = list(answers)  # type: ignore[call-overload]
-            imports.csv(
-                f"{number}.csv", *((n, label, f"2026-05-0{day}") for n, label, day in said[f"{number}.csv"])
-            )
-        elif step == "learn":
-            imports.learn()
-        elif any(
-            e.export_id == arguments[0] and e.status == "imported" for e in imports.archive.labels.exports()
-        ):
-            imports.archive.labels.undo(int(str(arguments[0])))
-            imports.learn()
-    days: dict[int, int] = {}
-    latest: dict[int, set[str]] = {}
-    for export in imports.archive.labels.exports("imported"):
-        for n, label, day in said[export.uri.removeprefix("label_exports/")]:
-            if day >= days.get(n, 0):
-                latest[n] = {label} | (latest[n] if day == days.get(n) else set())
-                days[n] = day
-    found = imports.labels()
-    assert found.keys() == latest.keys()
-    assert all(present in [{label} - {""} for label in latest[n]] for n, present in found.items())
-    books = imports.archive.labels.books()
-    sizes = {f"label_exports/{name}": len(answers) for name, answers in said.items()}
-    assert all(imported + rejected == sizes[uri] for _, uri, imported, rejected, *_ in books)
-    imports.archive.database.close()

@@ -11,15 +11,12 @@ import pytest
 from al_assets import jobs
 from al_assets.automation import REASON_TAG
 from al_assets.definitions import build_defs
-from al_assets.embeddings.assets import configured_embedder
 from al_assets.partitions import VIDEOS
 from al_assets.settings import parse_settings
 from resources.environments import read_environment
-from resources.queries.videos import coverage_row
-from sensors.video_arrivals import make_video_arrivals
-from support.archive_rows import ArchiveRows
 from support.small_archives import empty_archive
 from support.ticks import CANCELED, FAILURE, SUCCESS, Ticks, asked
+from support.video_ticks import drop, ids, ingest, tick
 
 
 @pytest.fixture
@@ -28,42 +25,6 @@ def ticks(tmp_path: Path) -> Iterator[Ticks]:
     with dg.instance_for_test() as instance:
         yield Ticks(archive, instance, sensors={"videos_per_run": 3})
     archive.database.close()
-
-
-def tick(ticks: Ticks) -> list[dg.RunRequest]:
-    return ticks.tick(make_video_arrivals(ticks.settings))
-
-
-def ids(ticks: Ticks) -> list[str]:
-    return [video.video_id for video in ticks.archive.videos.known()]
-
-
-def drop(ticks: Ticks, *names: str) -> None:
-    for name in names:
-        ticks.drop(f"videos/{name}.mp4", f"content of {name}")
-
-
-def ingest(ticks: Ticks, *paths: str) -> None:
-    """What a good run of ingest_videos leaves: frames and vectors that cover the videos."""
-    embedder, rate = configured_embedder(ticks.settings.embeddings), ticks.settings.frames.frames_per_second
-    for video in ticks.archive.videos.known():
-        if not paths or video.path in paths:
-            with ticks.archive.database.write() as connection:
-                connection.exec_driver_sql(
-                    f"UPDATE videos SET status = 'indexed', frames_version = etag || '@{rate:g}'"
-                    f" WHERE video_id = '{video.video_id}'"
-                )
-            (now,) = ticks.archive.videos.get([video.video_id])
-            ArchiveRows(ticks.archive.database).add(
-                "video_coverage", **coverage_row("embeddings", embedder, now, 1)
-            )
-
-
-def serve(ticks: Ticks, name: str = "model-1") -> None:
-    rows = ArchiveRows(ticks.archive.database)
-    embedder = configured_embedder(ticks.settings.embeddings)
-    rows.add("checkpoints", checkpoint_id=name, class_ids="[]", embedder_id=embedder, task="multi_label")
-    rows.add("serving", slot=1, checkpoint_id=name)
 
 
 def test_new_videos_get_keys_and_one_run_a_range_with_its_reason(ticks: Ticks) -> None:
@@ -211,6 +172,18 @@ def test_given_up_videos_do_not_come_round_again_when_newer_failures_hide_theirs
     assert "8 failed twice" in ticks.message
 
 
+def test_an_indexed_video_without_vectors_is_not_asked_for_while_its_file_is_gone(ticks: Ticks) -> None:
+    drop(ticks, "a")
+    ticks.look()
+    ingest(ticks)
+    with ticks.archive.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM video_coverage")
+    ticks.move("videos/a.mp4", "away.mp4")
+    assert tick(ticks) == []
+    ticks.move("away.mp4", "videos/a.mp4")
+    assert len(tick(ticks)) == 1
+
+
 def test_missing_copied_and_retired_videos_are_not_asked_for(ticks: Ticks) -> None:
     drop(ticks, "a", "b", "c")
     ticks.drop("videos/copy.mp4", "content of a")
@@ -219,79 +192,6 @@ def test_missing_copied_and_retired_videos_are_not_asked_for(ticks: Ticks) -> No
     ticks.archive.videos.retire(ticks.video("c.mp4").video_id)
     key = ticks.video("a.mp4").video_id
     assert asked(tick(ticks)) == [("ingest_videos", key, key)]
-
-
-def test_score_is_asked_for_when_ingestion_is_done_and_not_again_after_it_failed(ticks: Ticks) -> None:
-    drop(ticks, "a", "b")
-    tick(ticks)
-    serve(ticks)
-    ArchiveRows(ticks.archive.database).add("selection_batches", batch_id=1)
-    tick(ticks)
-    ingest(ticks, "a.mp4")
-    assert tick(ticks) == []
-    assert "2 videos to score once ingestion is done" not in ticks.message
-    ingest(ticks, "b.mp4")
-    ticks.end(SUCCESS)
-    assert asked(tick(ticks)) == [("score", "", "")]
-    assert tick(ticks) == []
-    ticks.end(FAILURE)
-    assert tick(ticks) == []
-    assert "score failed on these videos" in ticks.message
-
-
-def test_score_is_asked_for_again_when_other_videos_lack_scores_though_as_many(ticks: Ticks) -> None:
-    drop(ticks, "a", "b")
-    ticks.look()
-    ingest(ticks)
-    serve(ticks)
-    rows = ArchiveRows(ticks.archive.database)
-    rows.add("selection_batches", batch_id=1)
-    for video in ticks.archive.videos.known():
-        if video.path == "b.mp4":
-            rows.add("video_coverage", **coverage_row("predictions", "model-1", video, 1))
-    assert len(tick(ticks)) == 1
-    ticks.end(FAILURE)
-    assert tick(ticks) == []
-    with ticks.archive.database.write() as connection:
-        connection.exec_driver_sql("DELETE FROM video_coverage WHERE asset = 'predictions'")
-    rows.add("video_coverage", **coverage_row("predictions", "model-1", ticks.video("a.mp4"), 1))
-    assert asked(tick(ticks)) == [("score", "", "")]
-
-
-def test_score_waits_for_learn_and_learn_by_hand(ticks: Ticks) -> None:
-    drop(ticks, "a")
-    ticks.look()
-    ingest(ticks)
-    serve(ticks)
-    ArchiveRows(ticks.archive.database).add("selection_batches", batch_id=1)
-    ticks.launch("__ASSET_JOB", assets=["checkpoint"])
-    assert tick(ticks) == []
-    assert "after the run in progress" in ticks.message
-    ticks.end(SUCCESS)
-    assert asked(tick(ticks)) == [("score", "", "")]
-
-
-def test_the_first_batch_is_asked_for_once(ticks: Ticks) -> None:
-    drop(ticks, "a")
-    ticks.look()
-    tick(ticks)
-    ingest(ticks)
-    assert tick(ticks) == []
-    ticks.end(SUCCESS)
-    assert asked(tick(ticks)) == [("select_batch", "", "")]
-    assert tick(ticks) == []
-    ticks.end(FAILURE)
-    assert tick(ticks) == []
-    assert "select_batch failed" in ticks.message
-
-
-def test_a_waiting_export_makes_the_first_batch_needless(ticks: Ticks) -> None:
-    drop(ticks, "a")
-    ticks.look()
-    ingest(ticks)
-    ArchiveRows(ticks.archive.database).export(1, "seen")
-    assert tick(ticks) == []
-    assert "batches are made by learn" in ticks.message
 
 
 def test_what_the_sensor_asks_for_is_what_dagster_takes(ticks: Ticks, tmp_path: Path) -> None:
