@@ -6,6 +6,8 @@ Everything about Dagster lives in `sql_io_manager.py`; everything about a named 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, get_args
@@ -85,11 +87,27 @@ class SliceWriter:
                 "run_id": run_id,
                 "committed_at": _utc(now),
             }
-            # A commit that broke may stand, and rows appended a second time would stand twice.
-            self._database.retry(lambda: self._commit(spool, slice, mode, entry), idempotent=mode != "append")
+            dialect = bulk.dialect(self._database.dialect_name)
+            with ExitStack() as stack:
+                staged = {
+                    spooled.table: stack.enter_context(dialect.stage(spooled))
+                    for spooled in spool.tables
+                    if spooled.rows
+                }
+                # A commit that broke may stand, and rows appended a second time would stand twice.
+                self._database.retry(
+                    lambda: self._commit(spool, staged, slice, mode, entry), idempotent=mode != "append"
+                )
             return written
 
-    def _commit(self, spool: Spool, slice: Slice, mode: WriteMode, entry: dict[str, object]) -> None:
+    def _commit(
+        self,
+        spool: Spool,
+        staged: Mapping[sa.Table, Iterable[pa.RecordBatch]],
+        slice: Slice,
+        mode: WriteMode,
+        entry: dict[str, object],
+    ) -> None:
         dialect = bulk.dialect(self._database.dialect_name)
         with self._database.write() as connection:
             dialect.lock(connection, f"{entry['asset']}\n{entry['slice']}")
@@ -99,9 +117,8 @@ class SliceWriter:
                     for condition in restrictions.conditions(spooled.table, where):
                         connection.execute(sa.delete(spooled.table).where(*condition))
             store = dialect.upsert if mode == "upsert" else dialect.insert
-            for spooled in spool.tables:
-                if spooled.rows:
-                    store(connection, spooled.table, spooled.batches())
+            for table, rows in staged.items():
+                store(connection, table, rows)
             for update in slice.updates:
                 _apply(connection, update)
             connection.execute(sa.insert(tables.materializations), entry)
@@ -110,7 +127,7 @@ class SliceWriter:
 def _summary(spool: Spool, name: str) -> Written:
     hashes = {spooled.table.name: spooled.content_hash for spooled in spool.tables}
     counts = {spooled.table.name: spooled.rows for spooled in spool.tables}
-    first = next((batch for spooled in spool.tables for batch in spooled.batches()), None)
+    first = next((batch for spooled in spool.tables for batch in spooled), None)
     return Written(
         rows=sum(counts.values()),
         content_hash=next(iter(hashes.values())) if len(hashes) == 1 else content_hash.combined(hashes),

@@ -13,6 +13,7 @@ from typing import IO, Self
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from resources import row_checks
@@ -33,7 +34,8 @@ class SpooledTable:
     def __init__(self, table: sa.Table, schema: pa.Schema) -> None:
         self.table = table
         self._hash = ContentHash(schema)
-        self._schema = schema
+        self.schema = schema
+        self._constants: dict[str, pa.Scalar] | None = None
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = self._pending_bytes = 0
         self._kept: list[pa.RecordBatch] = []
@@ -51,9 +53,14 @@ class SpooledTable:
         """Hash of the rows."""
         return self._hash.hexdigest()
 
+    @property
+    def constants(self) -> dict[str, pa.Scalar]:
+        """Columns that have one value in all rows: a slice repeats its version or video in every one."""
+        return self._constants or {}
+
     def add(self, batch: pa.RecordBatch, *, keep: bool) -> None:
         """Take a checked batch; `keep` says that its memory is held by the caller anyway."""
-        if batch.schema != self._schema:
+        if batch.schema != self.schema:
             raise ValueError(f"batches of {self.table.name} change their columns on the way")
         # A producer may reuse its buffers, and a slice would keep its whole parent in memory: take a copy.
         self._pending.append(batch if keep else _copy(batch))
@@ -74,8 +81,8 @@ class SpooledTable:
             self._writer.close()
             self._file.flush()
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows in order, in blocks; begin again by a new call, one reader at a time."""
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """The rows in order, in blocks; begin again by a new loop, one at a time."""
         if self._file is not None:
             self._file.seek(0)
             with os.fdopen(os.dup(self._file.fileno()), "rb") as source, pa.ipc.open_stream(source) as reader:
@@ -93,6 +100,7 @@ class SpooledTable:
         block = self._pending[0] if len(self._pending) == 1 else pa.concat_batches(self._pending)
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         self._hash.update(block)
+        self._constants = _constants(block, self._constants)
         self._kept.append(block)
         if keep:
             return
@@ -105,7 +113,7 @@ class SpooledTable:
             if self._file is None or self._writer is None:
                 # A file without a name: a killed process leaves nothing behind.
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115
-                self._writer = pa.ipc.new_stream(self._file, self._schema)
+                self._writer = pa.ipc.new_stream(self._file, self.schema)
             for block in self._kept:
                 self._writer.write_batch(block)
         except OSError as error:
@@ -148,6 +156,23 @@ class Spool:
     def _new(self, table: sa.Table, schema: pa.Schema) -> SpooledTable:
         self.tables.append(SpooledTable(table, schema))
         return self.tables[-1]
+
+
+def _constants(block: pa.RecordBatch, known: dict[str, pa.Scalar] | None) -> dict[str, pa.Scalar]:
+    """Columns with one value in the block, and that of the blocks before it."""
+    if not block.num_rows:
+        return known or {}
+    found = {}
+    for name in block.schema.names if known is None else known:
+        column = block.column(name)
+        value = column[0] if known is None else known[name]
+        if column[-1] == value and (
+            column.null_count == len(column)
+            if not value.is_valid
+            else pc.all(pc.equal(column, value)).as_py()
+        ):
+            found[name] = value
+    return found
 
 
 def _copy(batch: pa.RecordBatch) -> pa.RecordBatch:

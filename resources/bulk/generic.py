@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 import sqlalchemy as sa
+
+from resources.errors import DatabaseError
+
+
+class Rows(Protocol):
+    """Rows of one table, readable any number of times."""
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns and types of every batch."""
+
+    @property
+    def constants(self) -> Mapping[str, pa.Scalar]:
+        """Columns that have one value in all rows."""
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """The rows from the first on."""
 
 
 class Dialect:
@@ -39,6 +62,20 @@ class Dialect:
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Make writers of the same slice queue up until the transaction ends."""
+
+    def damage(self, connection: sa.Connection) -> Iterator[str]:
+        """What the database itself finds broken in its own files, where it can be asked; never row data."""
+        yield from ()
+
+    def back_up(self, engine: sa.Engine, file: Path) -> None:
+        """Write a copy of one state of the database into an empty file, while others go on writing."""
+        raise DatabaseError(
+            f"{engine.name} databases are backed up by their own tools; sql/BACKUP.md has the commands"
+        )
+
+    def stage(self, rows: Rows) -> AbstractContextManager[Iterable[pa.RecordBatch]]:
+        """What of the work can be done before the transaction; `insert` and `upsert` take the result, also twice."""
+        return nullcontext(rows)
 
     def insert(self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
         """Insert rows inside the caller's transaction."""

@@ -1,15 +1,18 @@
-"""SQLite: WAL, explicit transactions, many rows a statement. No other database here.
+"""SQLite: WAL, explicit transactions, rows by way of an image or many a statement. No other database here.
 
 Rows go through the connection of the caller's transaction. A second SQLite library in the process (ADBC
-bundles one) would be faster, but whichever closes the file first drops the other's locks: see "Multiple copies
-of SQLite linked into the same application" in sqlite.org/howtocorrupt.html.
+bundles one) would undo the first one's locks: see "Multiple copies of SQLite linked into the same application"
+in sqlite.org/howtocorrupt.html. `sqlite_reader.py` therefore has it in a process of its own.
 """
 
 from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,8 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from resources.bulk.generic import Dialect
-from resources.errors import DatabaseError
+from resources.bulk import sqlite_file
+from resources.bulk.generic import Dialect, Rows
+from resources.bulk.sqlite_image import TABLE, Image, UnfitError
+from resources.errors import DatabaseError, StorageError
 
 BUSY_TIMEOUT_SECONDS = 60
 # A vector of 1280 float16 values leaves a third of a 4 kB page empty; three of them fill one of 8 kB.
@@ -27,6 +32,22 @@ PAGE_BYTES = 8192
 # 16 rows a statement run half as fast again as one, and more gain nothing; 999 is the least limit of parameters.
 ROWS_PER_STATEMENT = 16
 PARAMETERS = 999
+# Below this a file of its own costs more than it saves; SQLite attaches ten files at most.
+IMAGE_ROWS = 2_000
+ATTACHED = 8
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """Rows in a SQLite file of their own, and what to select there; the rows themselves too, should it be gone."""
+
+    path: Path
+    expressions: list[str]
+    constants: tuple[Any, ...]
+    rows: Rows
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return iter(self.rows)
 
 
 class SQLite(Dialect):
@@ -62,6 +83,12 @@ class SQLite(Dialect):
             driver.execute("PRAGMA synchronous=NORMAL")
             driver.execute("PRAGMA foreign_keys=ON")
 
+        @sa.event.listens_for(engine, "checkin")
+        def _checkin(driver: sqlite3.Connection | None, record: Any) -> None:
+            for name in record.info.pop("al_attached", ()):
+                if driver is not None:
+                    driver.execute(f"DETACH {name}")
+
         @sa.event.listens_for(engine, "begin")
         def _begin(connection: sa.Connection) -> None:
             access = connection.get_execution_options().get("al_access")
@@ -77,6 +104,27 @@ class SQLite(Dialect):
     def explain(self, error: BaseException) -> str:
         """SQLite's message: it names columns, never values."""
         return str(error)
+
+    def damage(self, connection: sa.Connection) -> Iterator[str]:
+        """What SQLite's own checks of pages, indexes and foreign keys find."""
+        return sqlite_file.damage(connection)
+
+    def back_up(self, engine: sa.Engine, file: Path) -> None:
+        """Copy one state through SQLite's online backup."""
+        sqlite_file.back_up(engine, file)
+
+    @contextmanager
+    def stage(self, rows: Rows) -> Iterator[Iterable[pa.RecordBatch]]:
+        """Many rows as a SQLite file, so that the transaction is one INSERT .. SELECT."""
+        staged: StagedFile | None = None
+        try:
+            if rows.rows >= IMAGE_ROWS:
+                with suppress(UnfitError):
+                    staged = _image(rows)
+            yield staged or rows
+        finally:
+            if staged is not None:
+                staged.path.unlink(missing_ok=True)
 
     def insert(self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
         """Insert rows inside the caller's transaction."""
@@ -96,6 +144,14 @@ class SQLite(Dialect):
         self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch], conflict: str
     ) -> None:
         quote = connection.dialect.identifier_preparer
+        if isinstance(batches, StagedFile) and (source := _attached(connection, batches)):
+            names = ", ".join(quote.quote(name) for name in batches.rows.schema.names)
+            chosen = f"SELECT {', '.join(batches.expressions)} FROM {source}.{TABLE} WHERE true"
+            connection.exec_driver_sql(
+                f"INSERT INTO main.{quote.format_table(table)} ({names}) {chosen}{conflict}",
+                batches.constants,
+            )
+            return
         for batch in batches:
             names = ", ".join(quote.quote(name) for name in batch.schema.names)
             columns = [_values(column) for column in batch.columns]
@@ -119,6 +175,47 @@ class SQLite(Dialect):
                     sql = f"INSERT INTO {quote.format_table(table)} ({names}) VALUES {marks}{conflict}"
                     connection.exec_driver_sql(sql, parameters)
                 done = end
+
+
+def _image(rows: Rows) -> StagedFile:
+    """Columns that do not vary are not written but bound to the statement."""
+    names = [name for name in rows.schema.names if name not in rows.constants]
+    if not names:
+        raise UnfitError("equal rows")
+    try:
+        with tempfile.NamedTemporaryFile(prefix="al-rows-", suffix=".db", delete=False) as stream:
+            path = Path(stream.name)
+            try:
+                image = Image(stream, pa.schema([rows.schema.field(name) for name in names]))
+                for batch in rows:
+                    image.add(batch.select(names))
+                image.finish()
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise StorageError(
+            f"rows cannot wait in {tempfile.gettempdir()}: {error.strerror or error}; free space there or set TMPDIR"
+        ) from error
+    expressions = dict(zip(names, image.expressions, strict=True))
+    bound = [_python(pa.array([value]))[0] for value in rows.constants.values()]
+    marks = {name: f"?{position}" for position, name in enumerate(rows.constants, 1)}
+    chosen = [expressions.get(name) or marks[name] for name in rows.schema.names]
+    return StagedFile(path, chosen, tuple(bound), rows)
+
+
+def _attached(connection: sa.Connection, staged: StagedFile) -> str | None:
+    """Name under which the file is open in this transaction; None where it is used up or none more can be opened."""
+    names: list[str] = connection.connection.info.setdefault("al_attached", [])
+    if len(names) == ATTACHED or not staged.path.exists():
+        return None
+    name = f"staged_{len(names)}"
+    connection.exec_driver_sql(f"ATTACH ? AS {name}", (str(staged.path),))
+    names.append(name)
+    # Open but without a name: a killed process leaves nothing behind.
+    with suppress(OSError):
+        staged.path.unlink()
+    return name
 
 
 def _rows_per_statement(constants: int, varying: int) -> int:

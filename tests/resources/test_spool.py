@@ -46,7 +46,7 @@ def test_many_rows_wait_on_disk_and_read_the_same_twice() -> None:
         (spooled,) = spool.tables
         assert spooled.bytes_on_disk > 20 << 20
         for _ in range(2):
-            read = pa.Table.from_batches(spooled.batches())
+            read = pa.Table.from_batches(spooled)
             assert read["frame_id"].to_pylist() == list(range(5 * BLOCK))
             assert read["vector"][4 * BLOCK].as_py() == bytes([4]) * VECTOR_BYTES
 
@@ -101,7 +101,7 @@ def test_a_producer_may_use_its_frame_again() -> None:
 
     with Spool() as spool:
         spool.add(frames_table, reuses(), {})
-        assert pa.Table.from_batches(spool.tables[0].batches())["frame_id"].to_pylist() == list(range(9))
+        assert pa.Table.from_batches(spool.tables[0])["frame_id"].to_pylist() == list(range(9))
 
 
 def test_memory_is_bounded_by_the_block(sqlite_database: Database) -> None:
