@@ -27,7 +27,7 @@ from al_assets.settings import Settings, load_settings
 from al_assets.simulation import assets as simulation
 from resources.archive import Archive
 from resources.database import Database
-from resources.environments import DATABASE_URL, Environment, is_set, read_environment
+from resources.environments import Environment, read_environment, variable_of
 from resources.sql_io_manager import SqlIOManager
 from resources.storage import Storage
 from sensors.failures import failures
@@ -65,18 +65,23 @@ CHECKS = (
 
 
 def make_resources(environment: Environment, settings: Settings) -> dict[str, Any]:
-    """Resources of an installation: database, storage, the archive over both, and the SQL IO manager.
-
-    A database URL from the environment stays there: it may hold a password, and the UI shows a resource's values.
-    """
-    hidden = is_set(DATABASE_URL) and environment.database_url == read_environment().database_url
-    database = Database(url=dg.EnvVar(DATABASE_URL) if hidden else environment.database_url)
-    storage = Storage(url=environment.storage_url, **environment.storage_options)
+    """Resources of an installation: database, storage, the archive over both, and the SQL IO manager."""
+    database = Database(url=_by_name(environment.database_url))
+    options = dict(environment.storage_options)
+    if "credential" in options:
+        options["credential"] = {field: _by_name(value) for field, value in options["credential"].items()}
+    storage = Storage(url=environment.storage_url, **options)
     return {
         "settings": settings,
         "archive": Archive(database=database, storage=storage),
         "io_manager": SqlIOManager(database=database),
     }
+
+
+def _by_name(value: str) -> Any:
+    """A secret from the environment stays there and is named: the UI shows a resource's values."""
+    name = variable_of(value)
+    return dg.EnvVar(name) if name else value
 
 
 def build_defs(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,9 +14,12 @@ import dagster as dg
 from al_assets.archives import make_archive
 from resources import migrations
 from resources.archive import FOLDERS
-from resources.environments import Environment, process_environment
+from resources.environments import STORAGE_KEY, STORAGE_SAS_TOKEN, Environment, process_environment
+
+ACCOUNT = re.compile(r"https://(?P<name>[a-z0-9-]+)\.blob\.(?P<suffix>[^/:]+)/?")
 
 DAGSTER_YAML = """\
+# Written once, at the first start of this home; yours to change.
 # Dagster's own state lies beside this file. For several machines use PostgreSQL here:
 # storage: {postgres: {postgres_url: "postgresql+psycopg2://user:password@host/dagster"}}
 telemetry: {enabled: false}
@@ -33,6 +38,23 @@ retention:
   sensor: {purge_after_days: {skipped: 7, success: -1}}
 """
 
+LOGS_BESIDE = """\
+# What runs print lies beside this file too; a home made with AL_STORAGE_URL=az://... keeps it in the container.
+"""
+
+LOGS_IN_BLOB = """\
+# What runs print lies in the storage's container, under dagster/; secrets are named here and read at the start.
+compute_logs:
+  module: dagster_azure.blob
+  class: AzureBlobComputeLogManager
+  config:
+    storage_account: {account}
+    endpoint_suffix: {suffix}
+    container: {container}
+    prefix: dagster
+    {credential}
+"""
+
 WORKSPACE_YAML = """\
 load_from:
   - python_module: {module_name: al_assets.definitions, location_name: active_learning}
@@ -44,10 +66,30 @@ def prepare(environment: Environment) -> None:
     environment.dagster_home.mkdir(parents=True, exist_ok=True)
     configuration = environment.dagster_home / "dagster.yaml"
     if not configuration.exists():
-        configuration.write_text(DAGSTER_YAML, encoding="utf-8")
+        configuration.write_text(DAGSTER_YAML + compute_logs(environment), encoding="utf-8")
     archive = make_archive(environment)
     archive.storage.make_folders(FOLDERS)
     migrations.upgrade(archive.database)
+
+
+def compute_logs(environment: Environment) -> str:
+    """Where an instance keeps what its runs print, as lines of dagster.yaml: with the storage, if that is Azure Blob.
+
+    Dagster's class knows accounts by name only, so one at another kind of address (Azurite) keeps them beside.
+    """
+    account = ACCOUNT.fullmatch(environment.storage_options.get("account_url", ""))
+    if not environment.storage_url.startswith("az://") or account is None:
+        return LOGS_BESIDE
+    kind = environment.storage_options.get("credential", {}).get("credential_type")
+    variable = {"key": STORAGE_KEY, "sas": STORAGE_SAS_TOKEN}.get(kind)
+    return LOGS_IN_BLOB.format(
+        account=json.dumps(account["name"]),
+        suffix=json.dumps(account["suffix"]),
+        container=json.dumps(environment.storage_url.removeprefix("az://").strip("/")),
+        credential=f"access_key_or_sas_token: {{env: {variable}}}"
+        if variable
+        else "default_azure_credential: {}",
+    )
 
 
 def workspace_file(environment: Environment) -> Path:

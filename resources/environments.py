@@ -15,6 +15,11 @@ from sqlalchemy import URL
 
 SETTINGS_FILE = "al.toml"
 DATABASE_URL = "AL_DATABASE_URL"
+STORAGE_URL = "AL_STORAGE_URL"
+STORAGE_ACCOUNT_URL = "AL_STORAGE_ACCOUNT_URL"
+STORAGE_KEY = "AL_STORAGE_KEY"
+STORAGE_SAS_TOKEN = "AL_STORAGE_SAS_TOKEN"
+SECRETS = (DATABASE_URL, STORAGE_KEY, STORAGE_SAS_TOKEN)
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Environment:
     storage_url: str
     settings_path: Path | None
     storage_options: dict[str, Any] = field(default_factory=dict, repr=False)
+    """Account and credential of Azure Blob, as resources.storage.Storage takes them; not shown either."""
 
     @property
     def dagster_home(self) -> Path:
@@ -37,6 +43,8 @@ class Environment:
 def read_environment(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Environment:
     """Environment from `AL_HOME`, `AL_DATABASE_URL`, `AL_STORAGE_URL`; defaults lie in `.al` of the working folder.
 
+    Azure Blob (`az://CONTAINER`) needs `AL_STORAGE_ACCOUNT_URL`, and signs in with `AL_STORAGE_KEY`, else with
+    `AL_STORAGE_SAS_TOKEN`, else with azure-identity's default chain (`az login`, a managed identity, its variables).
     A home's own `al.toml` comes before one in the working folder, so that a home is complete in itself.
     """
     environ = os.environ if environ is None else environ
@@ -48,15 +56,15 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
     return Environment(
         home=home,
         database_url=environ.get(DATABASE_URL) or _sqlite_url(home / "al.db"),
-        storage_url=_storage_url(environ.get("AL_STORAGE_URL") or "", folder) or str(home / "storage"),
+        storage_url=_storage_url(environ.get(STORAGE_URL) or "", folder) or str(home / "storage"),
         settings_path=next((path for path in candidates if path.is_file()), None),
         storage_options=_storage_options(environ),
     )
 
 
-def is_set(name: str) -> bool:
-    """Whether this process has the variable, so that Dagster can show its name in place of its value."""
-    return bool(os.environ.get(name))
+def variable_of(secret: str) -> str | None:
+    """The variable of this process that holds the secret, so that Dagster can show its name in place of its value."""
+    return next((name for name in SECRETS if secret and os.environ.get(name) == secret), None)
 
 
 def _sqlite_url(file: Path) -> str:
@@ -71,11 +79,11 @@ def _storage_url(url: str, folder: Path) -> str:
 def _storage_options(environ: Mapping[str, str]) -> dict[str, Any]:
     """Account and credential of Azure Blob; without a key or token, azure-identity's default chain is used."""
     options: dict[str, Any] = {}
-    if account := environ.get("AL_STORAGE_ACCOUNT_URL"):
+    if account := environ.get(STORAGE_ACCOUNT_URL):
         options["account_url"] = account
-    if key := environ.get("AL_STORAGE_KEY"):
+    if key := environ.get(STORAGE_KEY):
         options["credential"] = {"credential_type": "key", "key": key}
-    elif token := environ.get("AL_STORAGE_SAS_TOKEN"):
+    elif token := environ.get(STORAGE_SAS_TOKEN):
         options["credential"] = {"credential_type": "sas", "token": token}
     return options
 

@@ -1,4 +1,8 @@
-"""Storage in a local folder. Only what a file system needs; the interface is in `storage.py`."""
+"""Storage in a local folder. Only what a file system needs; the interface is in `storage.py`.
+
+fsspec's local file system serves `upath` and not the platform itself: it lists a folder that may not be read as an
+empty one, does not follow links to folders, and writes straight into the old file.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from upath import UPath
+
 from resources.errors import FileMissingError, StorageError
 from resources.stored_files import StoredFile
+
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class LocalFolder:
@@ -25,19 +33,17 @@ class LocalFolder:
     def walk(self, prefix: str) -> Iterator[StoredFile]:
         """Every file whose path begins with the prefix."""
         with _listing(self.root):
-            if not self.root.is_dir():
-                raise StorageError(
-                    f"the folder {self.root} does not exist; create it or correct AL_STORAGE_URL"
-                )
+            self._check_root()
             folder = self.root / prefix.rpartition("/")[0]
-            if folder.is_dir():
+            if self._is_folder(folder):
                 yield from (f for f in self._below(folder, frozenset()) if f.path.startswith(prefix))
 
-    def open(self, path: str) -> BinaryIO:
-        """The file, seekable."""
+    def open(self, path: str, block_bytes: int = 0) -> BinaryIO:
+        """The file, seekable; the system reads ahead, whatever block_bytes says."""
         try:
             return (self.root / path).open("rb")
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            self._check_root()
             raise FileMissingError(f"there is no file {path} in {self.root}") from None
         except OSError as error:
             raise StorageError(f"{path} in {self.root} cannot be read: {error.strerror}") from error
@@ -61,8 +67,15 @@ class LocalFolder:
                 neighbour.unlink()
 
     def exists(self, path: str) -> bool:
-        """Whether there is such a file."""
-        return (self.root / path).is_file()
+        """Whether there is such a file. StorageError where that cannot be known."""
+        try:
+            # Path.is_file takes every error for "no", on newer Pythons even a folder that may not be read.
+            return stat.S_ISREG((self.root / path).stat().st_mode)
+        except OSError as error:
+            if error.errno in NOT_THERE:
+                self._check_root()
+                return False
+            raise StorageError(f"{path} in {self.root} cannot be looked up: {error.strerror}") from error
 
     def delete(self, path: str) -> None:
         """Remove the file; nothing happens where there is none."""
@@ -75,6 +88,30 @@ class LocalFolder:
         """A link that a browser on this machine opens."""
         return (self.root / path).absolute().as_uri()
 
+    def upath(self, path: str) -> UPath:
+        """The path for fsspec and its friends."""
+        return UPath(self.root.absolute() / path)
+
+    def _check_root(self) -> None:
+        """A disk that is not mounted is not an empty archive, and its files are not missing."""
+        with _listing(self.root):
+            if not self._is_folder(self.root):
+                raise StorageError(
+                    f"the folder {self.root} does not exist; create it or correct AL_STORAGE_URL"
+                )
+
+    def _is_folder(self, folder: Path) -> bool:
+        try:
+            return stat.S_ISDIR(folder.stat().st_mode)
+        except OSError as error:
+            if error.errno not in NOT_THERE:
+                raise
+            if folder.is_symlink():
+                raise StorageError(
+                    f"{folder} is a link to nowhere; is the disk that it leads to mounted?"
+                ) from None
+            return False
+
     def _below(self, folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[StoredFile]:
         status = folder.stat()
         here = (status.st_dev, status.st_ino)
@@ -85,7 +122,7 @@ class LocalFolder:
                 status = entry.stat()
             except OSError as error:
                 # A link to nothing or to itself, or a file that went between the listing and the look.
-                if error.errno in (errno.ENOENT, errno.ELOOP):
+                if error.errno in NOT_THERE:
                     continue
                 raise
             if stat.S_ISDIR(status.st_mode):
@@ -93,7 +130,7 @@ class LocalFolder:
                     yield from self._below(Path(entry.path), above | {here})
             elif stat.S_ISREG(status.st_mode):
                 yield StoredFile(
-                    path=Path(entry.path).relative_to(self.root).as_posix(),
+                    path=_readable(Path(entry.path).relative_to(self.root).as_posix()),
                     size_bytes=status.st_size,
                     etag=f"{status.st_mtime_ns:x}-{status.st_size:x}",
                     modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
@@ -106,6 +143,15 @@ def _listing(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(f"{error.filename or root} cannot be listed: {error.strerror}") from error
+
+
+def _readable(path: str) -> str:
+    """The path, or StorageError where it is not UTF-8: no table could hold it, and to leave it out would lose it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise StorageError(f"the name {os.fsencode(path)!r} is not UTF-8; rename the file") from None
+    return path
 
 
 def _sync(folder: Path) -> None:

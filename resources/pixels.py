@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import io
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from al_assets.keys import frame_id, frame_index_of, video_no_of
+from resources.errors import FileMissingError
 from resources.queries.frames import FrameQueries
 from resources.queries.videos import Video, VideoRegister
 from resources.storage import Storage
 
 VIDEOS = "videos"
+STILLS = "stills"
+
+
+def still_path(video_id: str, frame_index: int) -> str:
+    """Where the still of a video's frame lies under the storage root, if one was written."""
+    return f"{STILLS}/{video_id}/{frame_index:08d}.jpg"
 
 
 @dataclass(frozen=True)
@@ -55,23 +63,45 @@ class StoragePixels:
                 yield frame_id(video.video_no, index), self.read_image(source)
 
     def images(self, frame_ids: Sequence[int]) -> list[np.ndarray]:
-        """Images in the order asked for; each video is decoded once. Raises LookupError for frames not there."""
+        """Images in the order asked for, each read once: stills by one query, other frames from their videos.
+
+        A frame of a video that has a still in `stills/` is read from that, which is exact to the frame and spares
+        the decoding of all frames since the last key frame. Raises LookupError for frames not there.
+        """
+        wanted = list(dict.fromkeys(int(key) for key in frame_ids))
+        found = dict(self._read_stills(wanted))
+        found.update(self._decoded([key for key in wanted if key not in found]))
+        missing = [key for key in wanted if key not in found]
+        if missing:
+            raise LookupError(f"{len(missing)} frames could not be read, first {missing[0]}")
+        return [found[int(key)] for key in frame_ids]
+
+    def _read_stills(self, frame_ids: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+        # All files before the first image: reading and decoding by turns drives each other out of the caches.
+        for key, path, data in list(self._still_files(frame_ids)):
+            try:
+                yield key, self.read_image(io.BytesIO(data))
+            except ValueError as error:
+                raise LookupError(f"{path}: {error}") from error
+
+    def _still_files(self, frame_ids: Sequence[int]) -> Iterator[tuple[int, str, bytes]]:
+        for key, (video_id, image_path) in self.frames.files_of(frame_ids).items():
+            path = f"{VIDEOS}/{image_path}" if image_path else still_path(video_id, frame_index_of(key))
+            with suppress(FileMissingError):  # it is decoded, which names a file that must be there
+                yield key, path, self.storage.read(path)
+
+    def _decoded(self, frame_ids: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
         by_video: dict[int, list[int]] = defaultdict(list)
         for key in frame_ids:
-            by_video[video_no_of(int(key))].append(frame_index_of(int(key)))
+            by_video[video_no_of(key)].append(frame_index_of(key))
         known = {video.video_no: video for video in self.videos.numbered(by_video)}
-        found: dict[int, np.ndarray] = {}
         for number, indices in by_video.items():
             if number not in known:
                 raise LookupError(f"no video number {number}")
             try:
-                found.update(self.stream(known[number], indices))
+                yield from self.stream(known[number], indices)
             except ValueError as error:
                 raise LookupError(f"videos/{known[number].path}: {error}") from error
-        missing = [int(key) for key in frame_ids if int(key) not in found]
-        if missing:
-            raise LookupError(f"{len(missing)} frames could not be read, first {missing[0]}")
-        return [found[int(key)] for key in frame_ids]
 
     def vectors(self, frame_ids: Sequence[int]) -> np.ndarray:
         """Vectors are read by resources.queries.frames.SqlVectors."""

@@ -1,6 +1,11 @@
 """Files as a Dagster resource: videos, exports, stills, checkpoints and reports, in a folder or in Azure Blob.
 
 One interface over `local_storage.py` and `azure_storage.py`. What the files mean is not known here.
+
+The platform decides by it what is in an archive, so it keeps promises that fsspec's file systems do not: a failed
+listing or look-up is an error and never an empty archive, a write is whole or not there, a read is of one version,
+links are followed and do not run in circles, hidden and unfinished files are not shown, and a process that was
+forked has connections of its own. Everything else that reads files goes through `Storage.upath`.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from dagster_azure.blob import (
     AzureBlobStorageSASTokenCredential,
 )
 from pydantic import Field
+from upath import UPath
 
 from resources.errors import StorageError
 from resources.local_storage import LocalFolder
@@ -30,16 +36,30 @@ from resources.stored_files import Files, StoredFile, clean, is_shown
 WHOLE_BYTES = 1 << 20
 SAMPLE_BYTES = 256 << 10
 CHUNK_BYTES = 1 << 20
+NO_ADDRESS = (
+    "is no address of a storage account; set AL_STORAGE_ACCOUNT_URL to https://ACCOUNT.blob.core.windows.net"
+)
 
 _containers: dict[tuple[int, str], Files] = {}
 _containers_lock = threading.Lock()
+
+
+def _fresh_lock() -> None:
+    """Another thread of the parent may have held the lock in the moment of the fork."""
+    global _containers_lock
+    _containers_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_fresh_lock)
 
 
 class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Where the files are."""
 
     url: str = Field(description="a folder (path or file:// URL), or az://container")
-    account_url: str = Field(default="", description="https://ACCOUNT.blob.core.windows.net; az:// only")
+    account_url: str = Field(
+        default="", description="https://ACCOUNT.blob.core.windows.net, without a token; az:// only"
+    )
     credential: (
         AzureBlobStorageKeyCredential
         | AzureBlobStorageSASTokenCredential
@@ -118,6 +138,20 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
         """A link for people."""
         return self._files.uri(clean(path))
 
+    def upath(self, path: str = "") -> UPath:
+        """The path as universal-pathlib's, for code that reads files itself: either kind, the same sign-in.
+
+            pd.read_csv(storage.upath("reports/simulation.csv").open())
+            table = storage.upath("exports/labels.parquet")
+            pq.read_table(table.path, filesystem=table.fs)
+
+        An empty path is the root. fsspec's rules hold for it, not those of this class: `glob` and `rglob` find nothing
+        where they may not look, hidden and unfinished files are shown, and a file in a folder that is written is
+        there before it is whole; to decide what is there, use `list`, to write for the platform, `write`. A path
+        opened before a fork is not to be used after it. Its `storage_options` hold the key.
+        """
+        return self._files.upath(clean(path) if path else "")
+
     def sha256(self, path: str) -> str:
         """Hash of the content, 64 hexadecimal characters."""
         digest = hashlib.sha256()
@@ -132,7 +166,8 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
         SHA-256 over the size and the whole content up to 1 MiB; above that over the size and the first, middle
         and last 256 KiB.
         """
-        with self.open(path) as stream:
+        # In pieces as large as the samples: an archive is fingerprinted whole, and each byte of Azure costs.
+        with self._files.open(clean(path), SAMPLE_BYTES) as stream:
             size = stream.seek(0, 2)
             digest = hashlib.sha256(f"{size}\0".encode())
             if size <= WHOLE_BYTES:
@@ -154,8 +189,7 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
         container = self.url.removeprefix("az://").strip("/")
         if not container or "/" in container:
             raise StorageError(f"{self.url} is not az://CONTAINER; correct AL_STORAGE_URL")
-        if not self.account_url:
-            raise StorageError(f"{self.url} needs the address of the storage account; set account_url")
+        self._check_account()
         with _containers_lock:
             # A client holds sockets, which a forked child must not share.
             key = (os.getpid(), f"{self.account_url} {container} {self.credential!r}")
@@ -163,14 +197,35 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
                 _containers[key] = self._connect(container)
             return _containers[key]
 
+    def _check_account(self) -> None:
+        if not self.account_url:
+            raise StorageError(
+                f"{self.url} needs the address of the storage account; set AL_STORAGE_ACCOUNT_URL"
+            )
+        parts = urlsplit(self.account_url)
+        if parts.query:
+            # The address is shown in the Dagster UI and in links.
+            raise StorageError("AL_STORAGE_ACCOUNT_URL holds a token; move it to AL_STORAGE_SAS_TOKEN")
+        secure = self.credential.credential_type != "default_azure_credential" or parts.scheme == "https"
+        if parts.scheme not in ("http", "https") or not parts.netloc or not secure:
+            raise StorageError(f"{self.account_url} {NO_ADDRESS}")
+
     def _connect(self, container: str) -> Files:
-        from azure.storage.blob import BlobServiceClient
+        from resources.azure_storage import BlobContainer, adlfs_options, connect
 
-        from resources.azure_storage import BlobContainer
-
+        given = self.credential.model_dump()
+        options = adlfs_options(
+            self.account_url,
+            given["credential_type"],
+            given.get("key") or given.get("token"),
+            given.get("kwargs") or {},
+        )
         account = AzureBlobStorageResource(account_url=self.account_url, credential=self.credential)
-        service = BlobServiceClient(self.account_url, credential=account._raw_credential())
-        return BlobContainer(service, container)
+        try:
+            service = connect(self.account_url, account._raw_credential())
+        except ValueError as error:
+            raise StorageError(f"{self.account_url} {NO_ADDRESS}") from error
+        return BlobContainer(service, container, options)
 
 
 def _restored(url: str, account_url: str, credential: dict[str, Any]) -> Storage:

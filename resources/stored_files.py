@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+from upath import UPath
+
+from resources.block_reader import BLOCK_BYTES
 from resources.errors import UnsafePathError
 
 UNFINISHED = (".part", ".tmp", ".crdownload", ".partial")
@@ -34,8 +37,8 @@ class Files(Protocol):
     def walk(self, prefix: str) -> Iterator[StoredFile]:
         """Every file whose path begins with the prefix, in any order."""
 
-    def open(self, path: str) -> BinaryIO:
-        """The file, seekable."""
+    def open(self, path: str, block_bytes: int = BLOCK_BYTES) -> BinaryIO:
+        """The file, seekable; read in pieces of so many bytes where each costs a request."""
 
     def write(self, path: str, data: bytes) -> None:
         """Write whole or not at all."""
@@ -49,6 +52,9 @@ class Files(Protocol):
     def uri(self, path: str) -> str:
         """A link for people."""
 
+    def upath(self, path: str) -> UPath:
+        """The path for fsspec and its friends; the root for an empty one."""
+
 
 def clean(path: str) -> str:
     """The path as it is used, or UnsafePathError where it would leave the root or mean different things elsewhere."""
@@ -57,7 +63,7 @@ def clean(path: str) -> str:
         not path
         or any(part in ("", ".", "..") for part in parts)
         or "\\" in path
-        or any(ord(character) < 32 for character in path)
+        or any(ord(character) < 32 or 0xD800 <= ord(character) < 0xE000 for character in path)
         or (len(parts[0]) == 2 and parts[0][1] == ":")
     )
     if unsafe:

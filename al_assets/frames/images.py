@@ -40,8 +40,11 @@ def read_image(source: str | Path | BinaryIO) -> np.ndarray:
     if not data:
         raise UnreadableImageError("the file is empty (0 bytes); copy it again")
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return np.array(ImageOps.exif_transpose(_eight_bit(picture)).convert("RGB"))
+        with Image.open(io.BytesIO(data)) as opened:
+            picture = _eight_bit(opened)
+            # In place, and converted only where it must be: either copies the picture even where nothing changes.
+            ImageOps.exif_transpose(picture, in_place=True)
+            return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except UnidentifiedImageError as error:
         raise UnreadableImageError("not an image; remove it or convert it to JPEG or PNG") from error
     except Image.DecompressionBombError as error:

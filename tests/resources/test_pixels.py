@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
 from al_assets.frames.decoding import read_frames
@@ -16,7 +17,7 @@ from al_assets.frames.images import read_image
 from al_assets.keys import frame_id
 from resources.archive import Archive
 from resources.errors import FileMissingError
-from resources.pixels import StoragePixels
+from resources.pixels import StoragePixels, still_path
 from resources.queries.videos import VideoRegister
 from support.archive_rows import ArchiveRows
 from support.clips import read_number, render
@@ -108,3 +109,39 @@ def test_a_mini_batch_does_not_read_the_whole_register(archive: Archive) -> None
     register = Counting(archive.database)
     reader = StoragePixels(archive.storage, register, archive.frames, read_frames, read_image)
     assert len(reader.images([frame_id(1, 0)])) == 1
+
+
+def test_a_frame_with_a_still_is_read_from_it_and_others_from_their_video(
+    pixels: StoragePixels, archive: Archive
+) -> None:
+    for index in (7, 8):
+        ArchiveRows(archive.database).add("frames", frame_id=frame_id(1, index), video_id="a")
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((6, 8, 3), 90, np.uint8)).save(buffer, "jpeg")
+    archive.storage.write(still_path("a", 7), buffer.getvalue())
+    still, decoded = pixels.images([frame_id(1, 7), frame_id(1, 8)])
+    assert still.shape == (6, 8, 3)
+    assert read_number(decoded) == 8
+
+
+def test_a_damaged_still_is_named(pixels: StoragePixels, archive: Archive) -> None:
+    ArchiveRows(archive.database).add("frames", frame_id=frame_id(1, 12), video_id="a")
+    archive.storage.write(still_path("a", 12), b"\xff\xd8 not a picture")
+    with pytest.raises(LookupError, match=r"stills/a/00000012\.jpg: not an image"):
+        pixels.images([frame_id(1, 12)])
+
+
+def test_a_mini_batch_of_stills_is_one_query_and_reads_no_other_row_of_the_folder(
+    pixels: StoragePixels, archive: Archive
+) -> None:
+    seen: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        seen.append(statement)
+
+    sa.event.listen(archive.database.engine, "before_cursor_execute", note)
+    try:
+        pixels.images([frame_id(2, 0), frame_id(2, 3)])
+    finally:
+        sa.event.remove(archive.database.engine, "before_cursor_execute", note)
+    assert sum(statement.startswith("SELECT") for statement in seen) == 1

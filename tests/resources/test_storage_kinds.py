@@ -19,8 +19,9 @@ from azure.storage.blob import (
 )
 from dagster_azure.blob import AzureBlobStorageDefaultCredential
 
+from resources.azure_storage import BlobContainer
 from resources.errors import FileMissingError, StorageError
-from resources.storage import Storage
+from resources.storage import SAMPLE_BYTES, Storage
 from support.servers import AZURITE_ACCOUNT, Azurite
 
 
@@ -113,8 +114,24 @@ def test_a_blob_that_changes_while_it_is_read_raises(azurite_storage: Storage) -
     stream = azurite_storage.open("videos/a.bin")
     assert stream.read(1) == b"\0"
     azurite_storage.write("videos/a.bin", bytes(9 << 20))
-    with pytest.raises(StorageError, match="ConditionNotMet"):
+    with pytest.raises(StorageError, match=r"videos/a\.bin cannot be read: it was replaced meanwhile"):
         stream.read()
+
+
+def test_a_fingerprint_fetches_little_more_than_its_samples(
+    azurite_storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    azurite_storage.write("videos/a.bin", bytes(32 << 20))
+    fetched: list[int] = []
+    fetch = BlobContainer._range
+
+    def counted(self: BlobContainer, path: str, start: int, end: int, etag: str) -> bytes:
+        fetched.append(end - start)
+        return fetch(self, path, start, end, etag)
+
+    monkeypatch.setattr(BlobContainer, "_range", counted)
+    azurite_storage.fingerprint("videos/a.bin")
+    assert sum(fetched) <= 5 * SAMPLE_BYTES
 
 
 def test_a_container_that_is_not_there_is_named(azurite_storage: Storage) -> None:
@@ -172,7 +189,11 @@ def test_without_a_credential_the_default_chain_signs_in() -> None:
 
 @pytest.mark.parametrize(
     ("url", "message"),
-    [("az://", "is not az://CONTAINER"), ("az://c/d", "is not az://CONTAINER"), ("az://c", "account_url")],
+    [
+        ("az://", "is not az://CONTAINER"),
+        ("az://c/d", "is not az://CONTAINER"),
+        ("az://c", "set AL_STORAGE_ACCOUNT_URL"),
+    ],
 )
 def test_a_url_that_cannot_work_says_what_to_do(url: str, message: str) -> None:
     with pytest.raises(StorageError, match=message):
