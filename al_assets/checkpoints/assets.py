@@ -71,7 +71,7 @@ def examples(
     archive: Archive, rows: pd.DataFrame, embedder_id: str, class_ids: list[int], task: Task, split: str
 ) -> Examples:
     """Examples of a split of a training set that have a vector, read through the PyTorch dataset."""
-    from al_assets.checkpoints.dataset import FrameDataset
+    from al_assets.checkpoints.dataset import ArrayLabels, FrameDataset
     from al_assets.checkpoints.training import gather
 
     rows = rows[rows["split"] == split]
@@ -82,7 +82,7 @@ def examples(
     keys, targets = keys[usable], targets[usable]
     if not len(keys):
         return Examples(keys, np.empty((0, archive.frames.dimensions(embedder_id)), np.float32), targets)
-    dataset = FrameDataset(archive.vectors(embedder_id), keys, targets)
+    dataset = FrameDataset(archive.vectors(embedder_id), ArrayLabels(keys, targets))
     return Examples(keys, gather(dataset, batch_size=GATHERED, workers=0), targets)
 
 
