@@ -27,13 +27,19 @@ def make_archive(environment: Environment) -> Archive:
 
 def open_archive(environment: Environment) -> Archive:
     """The archive of an environment. Raises NotSetUpError where its tables are missing or old."""
-    file = _sqlite_file(environment.database_url)
-    if file is not None and not file.exists():
-        raise NotSetUpError(f"no archive at {environment.home}; `al demo` or `al dev` makes one")
+    existing_database(environment)
     archive = make_archive(environment)
     if migrations.current(archive.database) != migrations.head():
         raise NotSetUpError("the tables are of another revision; run `al db upgrade`")
     return archive
+
+
+def existing_database(environment: Environment) -> Database:
+    """The database of an environment, whatever its revision. Raises NotSetUpError where there is none yet."""
+    file = _sqlite_file(environment.database_url)
+    if file is not None and not file.exists():
+        raise NotSetUpError(f"no archive at {environment.home}; `al demo` or `al dev` makes one")
+    return Database(url=environment.database_url)
 
 
 def _sqlite_file(url: str) -> Path | None:

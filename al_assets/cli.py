@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from al_assets.cli_archive import archive_app, back_up_database, export_app
 from resources.environments import calm_threads
 from resources.rows import rows_of
 
@@ -25,6 +26,9 @@ checkpoints_app = typer.Typer(no_args_is_help=True, help="Models.")
 app.add_typer(database_app, name="db")
 app.add_typer(labels_app, name="labels")
 app.add_typer(checkpoints_app, name="checkpoints")
+app.add_typer(archive_app, name="archive")
+app.add_typer(export_app, name="export")
+database_app.command("backup")(back_up_database)
 
 console = Console()
 
@@ -225,11 +229,11 @@ def simulate(
 
 @app.command()
 def bench(
-    case: Annotated[str, typer.Argument(help="ingest, embed, io or score; `list` names them.")],
+    case: Annotated[str, typer.Argument(help="ingest, embed, io, score or dataset; `list` names them.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
     rows: Annotated[
-        int, typer.Option(min=1_000, help="Rows or frames, where the case takes a size.")
-    ] = 200_000,
+        int | None, typer.Option(min=1_000, help="Rows or frames, where the case takes a size.")
+    ] = None,
 ) -> None:
     """Measure a case against its reference in the same run."""
     from al_assets.bench import run_case

@@ -109,7 +109,7 @@ def _hashes(archive: Archive, settled: Sequence[Arrival]) -> tuple[dict[str, str
     hashes, unread = {}, []
     for arrival in settled:
         try:
-            hashes[arrival.path] = _content_hash(archive, arrival)
+            hashes[arrival.path] = content_hash(archive, arrival)
         except FileMissingError:
             continue  # gone since the listing: the next look knows
         except (StorageError, OSError) as error:
@@ -117,7 +117,7 @@ def _hashes(archive: Archive, settled: Sequence[Arrival]) -> tuple[dict[str, str
     return hashes, unread
 
 
-def _content_hash(archive: Archive, arrival: Arrival) -> str:
+def content_hash(archive: Archive, arrival: Arrival) -> str:
     """Identity of a video's bytes; of a folder by its stills' names and sizes, and the bytes of three of them."""
     if not arrival.size_bytes:
         # Empty files are failed copies of different videos, not copies of one another.

@@ -2,14 +2,17 @@
 
 `frame_id`, or `video_id` with `frame_index`, or `image` names the frame; `label` the class (several rows for
 several classes, empty for nobody, `?` for cannot tell, `(unanswered)` for not looked at); optional
-`annotator`, `annotated_at` and `x`, `y`, `width`, `height` as fractions of the frame. Other columns are
-ignored. Not here: looking classes or frames up.
+`annotator`, `annotated_at`, `x`, `y`, `width`, `height` as fractions of the frame, and `judged_classes` (a JSON
+list of names; empty for all classes). Other columns are ignored. A cell that a spreadsheet would run as a formula
+may stand behind an apostrophe. Not here: looking classes or frames up, or writing such files.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,12 +38,16 @@ from al_assets.labels.formats.values import (
     real_number,
     storable,
 )
-from al_assets.names import CANNOT_TELL, BrokenValueError, clean_name, shown
+from al_assets.names import CANNOT_TELL, BrokenValueError, clean_name, is_reserved, shown
 
 NAME = "csv"
+JUDGED = "judged_classes"
+FORMULA = "^'*[=+@\\t\\r-]"
+"""Text that a spreadsheet would run, or that has been kept from it; our own files put an apostrophe before it."""
 _BLANK = "\r\n\ufeff"
 _DELIMITERS = ",;\t"
 _SIDES = ("x", "y", "width", "height")
+_SHIELDED = re.compile("^'" + FORMULA.removeprefix("^"))
 _HALF = "the export is half-written: {}; write it again whole, ending with a line break, and replace the file"
 
 
@@ -52,6 +59,7 @@ class _Row:
     annotator: str = UNKNOWN_ANNOTATOR
     annotated_at: datetime | None = None
     mark: Mark | None = None
+    judged: tuple[str, ...] | None = None
     problem: str | None = None
 
     @property
@@ -148,7 +156,7 @@ def _rows(text: str) -> list[_Row]:
             rows.append(_Row(len(rows) + 1, lines.take(), problem="a quoted cell is followed by more text"))
             continue
         raw = lines.take()
-        fields = dict(zip(columns, cells, strict=False))
+        fields = dict(zip(columns, map(_unshielded, cells), strict=False))
         labels.append(fields.get("label", "").strip())
         if any(cell.strip() for cell in cells) and labels[-1] != UNANSWERED:
             rows.append(_row(fields, len(rows) + 1, raw, len(cells) - len(columns)))
@@ -200,7 +208,7 @@ def _row(cells: Mapping[str, str], position: int, raw: str, surplus: int) -> _Ro
         return _Row(position, raw, problem=str(error))
     try:
         annotated_at = moment(cells.get("annotated_at"), "annotated_at")
-        return _Row(position, raw, frame, annotator, annotated_at, _mark(cells))
+        return _Row(position, raw, frame, annotator, annotated_at, _mark(cells), _judged(cells))
     except BrokenValueError as error:
         return _Row(position, raw, frame, annotator, problem=str(error))
 
@@ -220,6 +228,27 @@ def _mark(cells: Mapping[str, str]) -> Mark | None:
     return None
 
 
+def _judged(cells: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Names of the classes that were judged; None for all."""
+    text = cells.get(JUDGED, "").strip()
+    if not text:
+        return None
+    try:
+        names = json.loads(text)
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list):
+        raise BrokenValueError(f'{JUDGED} {shown(text)} is not a JSON list of names such as ["zero", "one"]')
+    cleaned = tuple(clean_name(name, JUDGED) for name in names)
+    if reserved := next(filter(is_reserved, cleaned), None):
+        raise BrokenValueError(f"{JUDGED} names {shown(reserved)}, which is an answer and no class")
+    return cleaned
+
+
+def _unshielded(cell: str) -> str:
+    return cell[1:] if _SHIELDED.match(cell) else cell
+
+
 def _annotation(rows: list[_Row]) -> Iterator[Record]:
     problem = next((row for row in rows if row.problem), None)
     try:
@@ -231,6 +260,9 @@ def _annotation(rows: list[_Row]) -> Iterator[Record]:
             raise BrokenValueError(
                 "the answer contradicts itself: an empty label (nobody) stands beside a label"
             )
+        listed = {row.judged for row in rows if row.judged is not None}
+        if len(listed) > 1:
+            raise BrokenValueError(f"the rows of the answer list different {JUDGED}; write the same in each")
         outcome, kept = judgement(marks)
     except BrokenValueError as error:
         for row in rows:
@@ -245,6 +277,6 @@ def _annotation(rows: list[_Row]) -> Iterator[Record]:
         annotated_at=max(times, default=None),
         outcome=outcome,
         marks=kept,
-        judged=None,
+        judged=next(iter(listed), None),
         raw="\n".join(row.raw for row in rows),
     )

@@ -1,0 +1,27 @@
+"""What `al archive verify` can find, as values. No looking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["damaged", "missing", "changed", "orphan rows", "orphan file", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be, and what to do about it."""
+
+    kind: Kind
+    what: str
+    advice: str
+
+    @property
+    def fails(self) -> bool:
+        """Whether the archive is not whole: files that no row names and notes do no harm."""
+        return self.kind not in ("orphan file", "note")
+
+    @property
+    def line(self) -> str:
+        """One readable line."""
+        return f"{self.kind}: {self.what}; {self.advice}"

@@ -1,0 +1,90 @@
+"""`al export`, `al archive verify` and `al db backup` from the command line: exit status, and one line for errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from al_assets.cli import main
+from resources.archive import Archive
+from support.small_archives import empty_archive
+from support.whole_archive import whole_archive
+
+Al = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """A home with an archive that is whole."""
+    (tmp_path / "home").mkdir()
+    empty = empty_archive(tmp_path / "home")
+    yield whole_archive(empty.database, empty.storage)
+    empty.database.close()
+
+
+@pytest.fixture
+def al(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Al:
+    """`al` with arguments: exit status, stdout, stderr."""
+    for name in ("AL_DATABASE_URL", "AL_STORAGE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    monkeypatch.setenv("AL_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["al", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+def test_an_export_says_what_it_wrote_and_its_snapshot(al: Al, tmp_path: Path) -> None:
+    status, out, _ = al("export", "annotations", "--format", "coco", "--output", "labels.json")
+    assert (status, (tmp_path / "labels.json").exists()) == (0, True)
+    assert out.startswith("labels.json: annotations, 1 rows on 1 frames; snapshot ")
+    assert al("export", "predictions", "--format", "csv", "-o", "p.csv")[0] == 0
+
+
+def test_what_cannot_be_exported_is_one_line(al: Al) -> None:
+    for arguments, reason in (
+        (("predictions", "--checkpoint", "ck-9", "-o", "p"), "no checkpoint 'ck-9'"),
+        (("annotations", "-o", "none/a"), "No such file or directory"),
+        (("annotations", "--video", "v9", "-o", "a"), "no video of the archive has id 'v9'"),
+    ):
+        status, _, err = al("export", *arguments, "--format", "parquet")
+        assert (status, err.count("\n")) == (1, 1), err
+        assert reason in err
+
+
+def test_verify_ends_with_0_where_all_is_well_and_1_where_not(al: Al, archive: Archive) -> None:
+    assert al("archive", "verify", "--deep")[:2] == (0, "the archive is whole\n")
+    archive.storage.delete("videos/a.mp4")
+    status, out, _ = al("archive", "verify")
+    assert (status, out.count("\n")) == (1, 2)
+    assert out.startswith("missing: videos/a.mp4 (clip-1) is not in storage; ")
+
+
+def test_a_file_that_no_row_names_is_no_failure(al: Al, archive: Archive) -> None:
+    archive.storage.write("videos/new.mp4", b"x")
+    status, out, _ = al("archive", "verify")
+    assert (status, out.splitlines()[-1]) == (0, "the archive is whole")
+    assert out.startswith("note: ")
+
+
+def test_a_backup_is_written_and_not_over_another(al: Al, tmp_path: Path) -> None:
+    assert al("db", "backup", "copy.db")[0] == 0
+    status, _, err = al("db", "backup", "copy.db")
+    assert (status, err) == (
+        1,
+        "al: copy.db is there already; name another file, or add --force to replace it\n",
+    )
+    assert al("db", "backup", "copy.db", "--force")[0] == 0
+    assert (tmp_path / "copy.db").read_bytes().startswith(b"SQLite format 3")
