@@ -20,6 +20,8 @@ import numpy as np
 
 PACKAGES = ("dagster", "torch", "torchvision", "sqlalchemy", "pandas", "numpy", "pyarrow", "av")
 REPEATS = 3
+DEFAULT_ROWS = 200_000
+ROWS = {"io": 1_000_000}
 
 
 class UnknownCaseError(LookupError):
@@ -41,11 +43,11 @@ class BenchResult:
         return json.dumps(asdict(self), indent=1)
 
 
-def run_case(case: str, *, rows: int) -> BenchResult:
-    """Run a case. Raises UnknownCaseError."""
+def run_case(case: str, *, rows: int | None = None) -> BenchResult:
+    """Run a case, at its own size unless told. Raises UnknownCaseError."""
     if case not in CASES:
         raise UnknownCaseError(f"no case {case!r}; there are: {', '.join(CASES)}")
-    measured, ratios = CASES[case](rows)
+    measured, ratios = CASES[case](rows or ROWS.get(case, DEFAULT_ROWS))
     machine = {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()}
     return BenchResult(
         case,
@@ -181,9 +183,17 @@ def bench_score(rows: int) -> tuple[dict[str, float], dict[str, float]]:
     }
 
 
+def bench_dataset(rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    """The PyTorch dataset against torchvision's ImageFolder in speed and a JSON of `rows` annotations in memory."""
+    from al_assets.dataset_bench import measure_dataset
+
+    return measure_dataset(rows)
+
+
 CASES: dict[str, Callable[[int], tuple[dict[str, float], dict[str, float]]]] = {
     "ingest": bench_ingest,
     "embed": bench_embed,
     "io": bench_io,
     "score": bench_score,
+    "dataset": bench_dataset,
 }

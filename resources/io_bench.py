@@ -7,12 +7,12 @@ The reference of each ratio does none of that.
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +22,25 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from al_assets.keys import frame_range
-from resources.arrow_types import table_schema
+from resources.bench_rows import VIDEO_NO, sample_frames
 from resources.database import Database
+from resources.lazy_rows import LazyRows
+from resources.memory_bench import measure_memory
+from resources.queries.frames import FrameQueries
 from resources.slice_writer import SliceWriter
 from resources.slices import KeyRange, Slice
 from resources.tables import frames, metadata
 
 REPEATS = 3
-VIDEO_NO = 1
+DIMENSIONS, EMBEDDER = 256, "efficientnet-lite0-01234567"
 
 
 def measure_io(rows: int, database_url: str | None = None) -> dict[str, dict[str, float]]:
     """`measured` in rows a second and `ratios` of our speed to the reference's, on `rows` rows of `frames`.
 
-    The SQLite ratios are taken on files of their own, those with ADBC only where it is installed;
-    `postgresql_write_vs_copy` where `database_url` names a PostgreSQL server, in a schema that is dropped again.
+    The SQLite ratios are taken on files of their own, `postgresql_write_vs_copy` where `database_url` names a
+    PostgreSQL server, in a schema that is dropped again. Vectors are a tenth as many, and
+    peak memory is measured at a tenth of the rows and at ten times as many.
     The works of a repeat run in turns and the best of the repeats counts, since noise only slows.
     """
     table = sample_frames(rows)
@@ -45,12 +49,20 @@ def measure_io(rows: int, database_url: str | None = None) -> dict[str, dict[str
         for number in range(REPEATS):
             for name, seconds in _sqlite(Path(folder) / f"{number}", table):
                 speed[name] = max(speed.get(name, 0.0), rows / seconds)
+            for name, seconds in _vectors(Path(folder) / f"{number}" / "vectors.db", rows // 10):
+                speed[name] = max(speed.get(name, 0.0), rows // 10 / seconds)
+        memory = _new_database(f"sqlite:///{Path(folder) / 'memory.db'}")
+        memory.close()
+        found = measure_memory(memory.url, "sqlite", rows // 10, rows * 10)
+        disk = (Path(folder) / "0" / "vectors.db").stat().st_size / (rows // 10 * DIMENSIONS * 2)
     if database_url is not None and sa.make_url(database_url).get_backend_name() == "postgresql":
         with _schema(database_url) as url:
             for _ in range(REPEATS):
                 for name, seconds in _postgresql(url, table):
                     speed[name] = max(speed.get(name, 0.0), rows / seconds)
-    ratios = {
+            for kind, values in measure_memory(url, "postgresql", rows // 10, rows * 10).items():
+                found[kind].update(values)
+    found["ratios"] |= {
         f"{ours}_vs_{reference}": speed[ours] / speed[f"{ours}_{reference}"]
         for ours, reference in (
             ("sqlite_write", "adbc"),
@@ -58,41 +70,20 @@ def measure_io(rows: int, database_url: str | None = None) -> dict[str, dict[str
             ("sqlite_read", "adbc"),
             ("sqlite_read", "read_sql"),
             ("postgresql_write", "copy"),
+            ("sqlite_matrix", "cursor"),
         )
         if f"{ours}_{reference}" in speed
     }
-    return {"measured": {f"{name}_rows_per_second": value for name, value in speed.items()}, "ratios": ratios}
-
-
-def sample_frames(rows: int) -> pa.Table:
-    """Rows like those of one indexed video: what differs from frame to frame differs."""
-    rng = np.random.default_rng(0)
-    at = np.arange(rows)
-    first = frame_range(VIDEO_NO)[0]
-    duplicate = pa.array(first + at, mask=rng.random(rows) < 0.9)
-    columns = {
-        "frame_id": first + at,
-        "video_id": pa.array(["clip-0123456789"] * rows),
-        "frame_index": at,
-        "pts_ms": at * 40,
-        "width": np.full(rows, 1920),
-        "height": np.full(rows, 1080),
-        "brightness": rng.random(rows),
-        "sharpness": rng.random(rows) * 100,
-        "phash": rng.integers(-(2**63), 2**63 - 1, rows),
-        "duplicate_of": duplicate,
-        "image_path": pa.nulls(rows, pa.string()),
-    }
-    schema = table_schema(frames)
-    return pa.table({name: pa.array(values) for name, values in columns.items()}).cast(schema)
+    found["ratios"]["sqlite_vectors_disk_vs_payload"] = disk
+    found["measured"] |= {f"{name}_rows_per_second": value for name, value in speed.items()}
+    return found
 
 
 def _sqlite(folder: Path, table: pa.Table) -> Iterator[tuple[str, float]]:
     folder.mkdir()
-    query = sa.select(frames)
     ours = _new_database(f"sqlite:///{folder / 'ours.db'}")
     yield "sqlite_write", _seconds(lambda: _write(ours, table))
-    yield "sqlite_read", _seconds(lambda: ours.fetch(query))
+    yield "sqlite_read", _seconds(LazyRows(ours, "frames").to_table)
     plain = sa.create_engine(ours.url)
     yield "sqlite_read_read_sql", _seconds(lambda: pd.read_sql("SELECT * FROM frames", plain))
     plain.dispose()
@@ -106,8 +97,33 @@ def _sqlite(folder: Path, table: pa.Table) -> Iterator[tuple[str, float]]:
         _seconds(lambda: frame.to_sql("frames", plain, if_exists="append", index=False)),
     )
     plain.dispose()
-    if find_spec("adbc_driver_sqlite") is not None:
-        yield from _adbc(folder / "adbc.db", table)
+    yield from _adbc(folder / "adbc.db", table)
+
+
+def _vectors(file: Path, count: int) -> Iterator[tuple[str, float]]:
+    """The vectors of one video as one matrix, and the same bytes by the bare driver."""
+    database = _new_database(f"sqlite:///{file}")
+    first = frame_range(VIDEO_NO)[0]
+    halves = np.random.default_rng(0).normal(0, 1, (count, DIMENSIONS)).astype("<f2")
+    rows = pa.table(
+        {
+            "embedder_id": [EMBEDDER] * count,
+            "frame_id": np.arange(first, first + count),
+            "vector": pa.array([row.tobytes() for row in halves], pa.binary()),
+        }
+    )
+    SliceWriter(database).write("bench", Slice({}, {"embeddings": rows}), now=datetime.now(UTC))
+    queries = FrameQueries(database)
+    yield "sqlite_matrix", _seconds(lambda: queries.vectors_of_video(EMBEDDER, VIDEO_NO))
+    database.close()  # and so the whole of the file is in the file
+
+    def cursor() -> None:
+        query = "SELECT frame_id, vector FROM embeddings WHERE embedder_id = ? ORDER BY frame_id"
+        with closing(sqlite3.connect(file)) as connection:
+            keys, blobs = zip(*connection.execute(query, (EMBEDDER,)).fetchall(), strict=True)
+        np.array(keys), np.frombuffer(b"".join(blobs), "<f2").reshape(-1, DIMENSIONS)
+
+    yield "sqlite_matrix_cursor", _seconds(cursor)
 
 
 def _adbc(file: Path, table: pa.Table) -> Iterator[tuple[str, float]]:

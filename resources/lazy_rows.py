@@ -15,6 +15,9 @@ from resources.database import BATCH_ROWS, Database
 from resources.slice_writer import table_named
 from resources.slices import KeyRange, Restriction
 
+TABLE_BATCH_ROWS = 65_536
+"""Rows of numbers and short text that are read at a time where all of them are wanted."""
+
 
 @dataclass(frozen=True)
 class LazyRows:
@@ -35,11 +38,13 @@ class LazyRows:
 
     def iter_batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """Batches of at most `batch_rows` rows; memory is bounded by one batch."""
-        return self.database.stream_all(self._statements(), batch_rows)
+        return self.database.stream_rows(list(self._statements()), self.schema, batch_rows, self._has)
 
     def to_table(self) -> pa.Table:
         """All rows as an Arrow table."""
-        return pa.Table.from_batches(list(self.iter_batches()), schema=self.schema)
+        long = any(pa.types.is_binary(kind) for kind in self.schema.types)
+        batches = self.iter_batches(BATCH_ROWS if long else TABLE_BATCH_ROWS)
+        return pa.Table.from_batches(list(batches), schema=self.schema)
 
     def to_pandas(self) -> pd.DataFrame:
         """All rows as a frame."""
@@ -55,6 +60,17 @@ class LazyRows:
                     sa.select(sa.func.count()).select_from(table).where(*condition)
                 ).scalar_one()
         return total
+
+    def _has(self, rows: int) -> bool:
+        """Whether there are at least so many rows, without counting further."""
+        table, found = table_named(self.table), 0
+        with self.database.read() as connection:
+            for condition in restrictions.conditions(table, self.where):
+                some = sa.select(sa.literal(1)).select_from(table).where(*condition).limit(rows - found)
+                found += connection.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
+                if found >= rows:
+                    return True
+        return False
 
     @property
     def schema(self) -> pa.Schema:

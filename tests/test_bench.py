@@ -17,6 +17,7 @@ RATIOS = {
         "sqlite_read_vs_read_sql",
     },
     "score": {"score_vs_bare_kernel"},
+    "dataset": {"dataset_vs_imagefolder", "resident_growth", "json_resident_growth"},
 }
 
 

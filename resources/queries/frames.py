@@ -14,6 +14,11 @@ from resources.database import Database
 from resources.queries.chunks import in_chunks
 from resources.tables import embedders, embeddings, frames
 
+# Made once: building it anew took a mini-batch nearly as long as the query.
+_FILES = sa.select(frames.c.frame_id, frames.c.video_id, frames.c.image_path).where(
+    frames.c.frame_id.in_(sa.bindparam("frame_ids", expanding=True))
+)
+
 
 @dataclass(frozen=True)
 class FrameQueries:
@@ -41,6 +46,15 @@ class FrameQueries:
         if not parts:
             return self.database.fetch(sa.select(frames).where(sa.false()))
         return pa.concat_tables(parts).sort_by("frame_id")
+
+    def files_of(self, frame_ids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+        """frame_id -> (video_id, image path of a folder's still) of the named frames; unknown ones are left out."""
+        found: dict[int, tuple[str, str | None]] = {}
+        for ids in in_chunks(frame_ids):
+            with self.database.read() as connection:
+                rows = connection.execute(_FILES, {"frame_ids": ids}).all()
+            found.update((key, (video_id, path)) for key, video_id, path in rows)
+        return found
 
     def count(self) -> int:
         """Number of frames in the archive."""
@@ -125,10 +139,18 @@ class FrameQueries:
             return np.empty(0, np.int64), np.empty((0, self.dimensions(embedder_id)), np.float16)
         table = pa.concat_tables(rows)
         keys = table["frame_id"].to_numpy()
-        joined = b"".join(table["vector"].to_pylist())
-        matrix = np.frombuffer(joined, dtype="<f2").reshape(len(keys), -1)
+        matrix = np.concatenate([_halves(chunk) for chunk in table["vector"].chunks if len(chunk)])
+        if (keys[1:] > keys[:-1]).all():
+            return keys, matrix
         order = np.argsort(keys, kind="stable")
         return keys[order], matrix[order]
+
+
+def _halves(column: pa.Array) -> np.ndarray:
+    """(n, d) float16 of packed vectors, which all have one length, without a copy."""
+    _, offsets, content = column.buffers()
+    first, last = np.frombuffer(offsets, np.int32)[[column.offset, column.offset + len(column)]]
+    return np.frombuffer(content, "<f2")[first // 2 : last // 2].reshape(len(column), -1)
 
 
 @dataclass(frozen=True)
