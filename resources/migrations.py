@@ -22,7 +22,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 
 from resources import bulk, views
-from resources.errors import DatabaseError
+from resources.errors import BusyDatabaseError, DatabaseError
 from resources.tables import metadata
 
 # Alembic keeps the running migration in module globals.
@@ -42,6 +42,9 @@ class Transactions(Protocol):
     def write(self) -> AbstractContextManager[sa.Connection]:
         """A connection in one transaction, the only writer where the dialect knows but one."""
 
+    def at_once(self) -> AbstractContextManager[sa.Connection]:
+        """A connection that commits every statement by itself."""
+
 
 def upgrade(database: Transactions) -> list[str]:
     """Bring the schema to head, in one transaction, and the views to the files; returns what was done.
@@ -50,6 +53,7 @@ def upgrade(database: Transactions) -> list[str]:
     the writer's lock (BEGIN IMMEDIATE), other dialects take a named one, and whoever comes second finds the
     work done. Raises MigrationError for a database that this version does not know.
     """
+    _allow_snapshots(database)
     with database.read() as connection:
         if _is_current(connection):
             return []
@@ -66,6 +70,16 @@ def upgrade(database: Transactions) -> list[str]:
         after = _revision(connection)
     moved = [f"schema: {before or 'empty'} -> {after}"] if before != after else []
     return [*moved, f"views: {len(files)} created"]
+
+
+def _allow_snapshots(database: Transactions) -> None:
+    try:
+        with database.at_once() as connection:
+            bulk.dialect(connection.dialect.name).allow_snapshots(connection)
+    except BusyDatabaseError:
+        raise
+    except DatabaseError:
+        pass  # Who may not switch it on learns at the first read whether it is missing.
 
 
 def head() -> str:

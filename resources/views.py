@@ -21,12 +21,18 @@ _STORED = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'view'",
     "postgresql": "SELECT relname, COALESCE(OBJ_DESCRIPTION(oid, 'pg_class'), '') FROM pg_class "
     "WHERE relkind = 'v' AND relnamespace = current_schema()::regnamespace",
-    "mssql": "SELECT OBJECT_NAME(object_id), definition FROM sys.sql_modules",
+    "mssql": "SELECT o.name, m.definition FROM sys.sql_modules m JOIN sys.objects o ON o.object_id = m.object_id "
+    "JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.type = 'V' AND s.name = SCHEMA_NAME()",
 }
-_GRANTS = sa.text(
-    "SELECT table_name, grantee, privilege_type FROM information_schema.table_privileges "
-    "WHERE table_schema = :schema AND table_name IN :names AND grantee <> CURRENT_USER"
-).bindparams(sa.bindparam("names", expanding=True))
+_GRANTS = {
+    "postgresql": "SELECT table_name, grantee, privilege_type FROM information_schema.table_privileges "
+    "WHERE table_schema = :schema AND table_name IN :names AND grantee <> CURRENT_USER",
+    # INFORMATION_SCHEMA would show only what this very user granted.
+    "mssql": "SELECT o.name, who.name, p.permission_name FROM sys.database_permissions p "
+    "JOIN sys.objects o ON o.object_id = p.major_id JOIN sys.schemas s ON s.schema_id = o.schema_id "
+    "JOIN sys.database_principals who ON who.principal_id = p.grantee_principal_id "
+    "WHERE p.class = 1 AND p.minor_id = 0 AND p.state IN ('G', 'W') AND s.name = :schema AND o.name IN :names",
+}
 _READERS = sa.text(
     "SELECT reader.relname FROM pg_depend d JOIN pg_rewrite rule ON rule.oid = d.objid "
     "JOIN pg_class reader ON reader.oid = rule.ev_class JOIN pg_class ours ON ours.oid = d.refobjid "
@@ -103,10 +109,11 @@ def drop(connection: sa.Connection, views: Sequence[View]) -> list[tuple[str, st
         return []
     if connection.dialect.name == "postgresql":
         _refuse_readers(connection, there)
+    query = sa.text(_GRANTS[connection.dialect.name]).bindparams(sa.bindparam("names", expanding=True))
     where = {"schema": connection.dialect.default_schema_name, "names": there}
-    grants = [(row[0], row[1], row[2]) for row in connection.execute(_GRANTS, where)]
+    grants = [(row[0], row[1], row[2]) for row in connection.execute(query, where)]
     # In one statement: which view reads which may differ from version to version.
-    connection.exec_driver_sql(f"DROP VIEW {', '.join(quoted)}")
+    connection.exec_driver_sql(f"DROP VIEW {', '.join(reversed(quoted))}")
     return grants
 
 

@@ -38,6 +38,11 @@ WITH standing AS (
     JOIN annotations a ON a.annotation_id = p.annotation_id
     WHERE p.standing = 1
 ),
+voices AS (
+    SELECT standing.*, COUNT(*) OVER (PARTITION BY frame_id) AS heard
+    FROM standing
+    WHERE recency = 1 AND outcome IN ('labelled', 'nobody')
+),
 marked AS (
     SELECT DISTINCT annotation_id, class_id FROM annotation_labels
 ),
@@ -46,27 +51,25 @@ judgements AS (
         s.frame_id,
         s.annotator,
         r.shown_class_id AS class_id,
-        r.class_name,
         MAX(CASE WHEN m.class_id IS NULL THEN 0 ELSE 1 END) AS present
-    FROM standing s
+    FROM voices s
     CROSS JOIN resolved_classes r
     LEFT JOIN marked m ON m.annotation_id = s.annotation_id AND m.class_id = r.class_id
     WHERE
-        s.recency = 1
-        AND s.outcome IN ('labelled', 'nobody')
+        -- Most frames are judged by one annotator, who agrees with nobody.
+        s.heard > 1
         AND (
             m.class_id IS NOT NULL
             OR (s.judged IS NULL AND r.class_id <= s.judged_through)
             OR REPLACE(s.judged, REPLACE(',#,', '#', CAST(r.class_id AS VARCHAR(12))), '') <> s.judged
         )
-    GROUP BY s.frame_id, s.annotator, r.shown_class_id, r.class_name
+    GROUP BY s.frame_id, s.annotator, r.shown_class_id
 ),
 pairs AS (
     SELECT
         a.annotator AS annotator_a,
         b.annotator AS annotator_b,
         a.class_id,
-        a.class_name,
         COUNT(*) AS frames,
         SUM(a.present * b.present) AS both_present,
         SUM(a.present * (1 - b.present)) AS only_a,
@@ -74,7 +77,7 @@ pairs AS (
         SUM((1 - a.present) * (1 - b.present)) AS neither
     FROM judgements a
     JOIN judgements b ON b.frame_id = a.frame_id AND b.class_id = a.class_id AND b.annotator > a.annotator
-    GROUP BY a.annotator, b.annotator, a.class_id, a.class_name
+    GROUP BY a.annotator, b.annotator, a.class_id
 ),
 rated AS (
     SELECT
@@ -87,15 +90,16 @@ rated AS (
     FROM pairs
 )
 SELECT
-    annotator_a,
-    annotator_b,
-    class_id,
-    class_name,
-    frames,
-    both_present,
-    only_a,
-    only_b,
-    neither,
-    agreement,
-    CASE WHEN chance < 1 THEN (agreement - chance) / (1 - chance) END AS kappa
+    rated.annotator_a,
+    rated.annotator_b,
+    rated.class_id,
+    c.name AS class_name,
+    rated.frames,
+    rated.both_present,
+    rated.only_a,
+    rated.only_b,
+    rated.neither,
+    rated.agreement,
+    CASE WHEN rated.chance < 1 THEN (rated.agreement - rated.chance) / (1 - rated.chance) END AS kappa
 FROM rated
+JOIN classes c ON c.class_id = rated.class_id

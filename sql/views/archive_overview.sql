@@ -19,29 +19,30 @@
 -- Example: videos that need a look
 --   SELECT path, status, error FROM archive_overview WHERE status IN ('failed', 'partial')
 CREATE VIEW archive_overview AS
+-- Grouped by the number of the video, which is in frame_id: a group of numbers takes half the time of one of names.
 WITH sampled AS (
     SELECT
-        video_id,
+        frame_id / 16777216 AS video_no,
         COUNT(*) AS frames,
-        SUM(CASE WHEN duplicate_of IS NULL THEN 0 ELSE 1 END) AS duplicates
+        COUNT(duplicate_of) AS duplicates
     FROM frames
-    GROUP BY video_id
+    GROUP BY frame_id / 16777216
 ),
 scored AS (
-    SELECT f.video_id, COUNT(*) AS frames
+    SELECT f.frame_id / 16777216 AS video_no, COUNT(*) AS frames
     FROM frame_scores fs
     JOIN frames f ON f.frame_id = fs.frame_id
     WHERE fs.checkpoint_id = (SELECT checkpoint_id FROM serving)
-    GROUP BY f.video_id
+    GROUP BY f.frame_id / 16777216
 ),
 labelled AS (
-    SELECT f.video_id, COUNT(DISTINCT h.frame_id) AS frames
-    FROM human_labels h
-    JOIN frames f ON f.frame_id = h.frame_id
-    GROUP BY f.video_id
+    SELECT f.frame_id / 16777216 AS video_no, COUNT(*) AS frames
+    FROM (SELECT DISTINCT frame_id FROM human_labels) judged
+    JOIN frames f ON f.frame_id = judged.frame_id
+    GROUP BY f.frame_id / 16777216
 ),
 waiting AS (
-    SELECT f.video_id, COUNT(DISTINCT s.frame_id) AS frames
+    SELECT f.frame_id / 16777216 AS video_no, COUNT(DISTINCT s.frame_id) AS frames
     FROM selections s
     JOIN frames f ON f.frame_id = s.frame_id
     WHERE NOT EXISTS (
@@ -50,7 +51,7 @@ waiting AS (
         JOIN label_exports e ON e.export_id = a.export_id
         WHERE a.frame_id = s.frame_id AND e.status = 'imported'
     )
-    GROUP BY f.video_id
+    GROUP BY f.frame_id / 16777216
 )
 SELECT
     v.video_id,
@@ -69,7 +70,7 @@ SELECT
     COALESCE(labelled.frames, 0) AS labelled_frames,
     COALESCE(waiting.frames, 0) AS waiting_frames
 FROM videos v
-LEFT JOIN sampled ON sampled.video_id = v.video_id
-LEFT JOIN scored ON scored.video_id = v.video_id
-LEFT JOIN labelled ON labelled.video_id = v.video_id
-LEFT JOIN waiting ON waiting.video_id = v.video_id
+LEFT JOIN sampled ON sampled.video_no = v.video_no
+LEFT JOIN scored ON scored.video_no = v.video_no
+LEFT JOIN labelled ON labelled.video_no = v.video_no
+LEFT JOIN waiting ON waiting.video_no = v.video_no

@@ -15,12 +15,7 @@
 --   SELECT class_a, class_b, frames, mean_margin FROM confused_pairs WHERE frames >= 20 ORDER BY mean_margin
 CREATE VIEW confused_pairs AS
 WITH likeliest AS (
-    SELECT
-        likely.shown_class_id AS top_id,
-        likely.class_name AS top_name,
-        runner.shown_class_id AS runner_id,
-        runner.class_name AS runner_name,
-        fs.margin
+    SELECT likely.shown_class_id AS top_id, runner.shown_class_id AS runner_id, fs.margin
     FROM frame_scores fs
     JOIN frames f ON f.frame_id = fs.frame_id
     JOIN recordings v ON v.video_id = f.video_id
@@ -34,21 +29,31 @@ WITH likeliest AS (
 ordered AS (
     SELECT
         CASE WHEN top_id < runner_id THEN top_id ELSE runner_id END AS class_a_id,
-        CASE WHEN top_id < runner_id THEN top_name ELSE runner_name END AS class_a,
         CASE WHEN top_id < runner_id THEN runner_id ELSE top_id END AS class_b_id,
-        CASE WHEN top_id < runner_id THEN runner_name ELSE top_name END AS class_b,
         CASE WHEN top_id < runner_id THEN 1 ELSE 0 END AS a_ahead,
         margin
     FROM likeliest
+),
+pairs AS (
+    SELECT
+        class_a_id,
+        class_b_id,
+        COUNT(*) AS frames,
+        SUM(a_ahead) AS a_ahead,
+        SUM(CASE WHEN margin < 0.2 THEN 1 ELSE 0 END) AS uncertain_frames,
+        AVG(margin) AS mean_margin
+    FROM ordered
+    GROUP BY class_a_id, class_b_id
 )
 SELECT
-    class_a_id,
-    class_a,
-    class_b_id,
-    class_b,
-    COUNT(*) AS frames,
-    SUM(a_ahead) AS a_ahead,
-    SUM(CASE WHEN margin < 0.2 THEN 1 ELSE 0 END) AS uncertain_frames,
-    AVG(margin) AS mean_margin
-FROM ordered
-GROUP BY class_a_id, class_a, class_b_id, class_b
+    pairs.class_a_id,
+    a.name AS class_a,
+    pairs.class_b_id,
+    b.name AS class_b,
+    pairs.frames,
+    pairs.a_ahead,
+    pairs.uncertain_frames,
+    pairs.mean_margin
+FROM pairs
+JOIN classes a ON a.class_id = pairs.class_a_id
+JOIN classes b ON b.class_id = pairs.class_b_id

@@ -55,35 +55,14 @@ SELECT
     f.frame_index,
     f.pts_ms,
     model.class_id,
-    model.class_name,
+    c.name AS class_name,
     'model' AS source,
     model.confidence,
     CAST(NULL AS DOUBLE PRECISION) AS agreement,
     CAST(NULL AS INTEGER) AS annotators,
     CAST(NULL AS BIGINT) AS annotation_id,
     model.checkpoint_id
-FROM (
-    SELECT
-        p.checkpoint_id,
-        k.task,
-        p.frame_id,
-        r.shown_class_id AS class_id,
-        r.class_name,
-        MAX(p.confidence) AS confidence
-    FROM predictions p
-    JOIN checkpoints k ON k.checkpoint_id = p.checkpoint_id
-    JOIN resolved_classes r ON r.class_id = p.class_id
-    -- Not a join: that would let SQLite read the predictions of every checkpoint.
-    WHERE p.checkpoint_id = (SELECT checkpoint_id FROM serving)
-    GROUP BY p.checkpoint_id, k.task, p.frame_id, r.shown_class_id, r.class_name
-) model
+FROM unreviewed_predictions model
+JOIN classes c ON c.class_id = model.class_id
 JOIN frames f ON f.frame_id = model.frame_id
 JOIN recordings v ON v.video_id = f.video_id
-WHERE NOT EXISTS (
-    -- The clustered key of labels begins with frame_id: one probe a predicted row.
-    SELECT 1
-    FROM human_labels h
-    WHERE
-        h.frame_id = model.frame_id
-        AND (h.class_id = model.class_id OR (model.task = 'single_label' AND h.present = 1))
-)

@@ -26,6 +26,8 @@ SELECT
 FROM labels l
 JOIN resolved_classes r ON r.class_id = l.class_id
 WHERE NOT EXISTS (
-    -- annotation_id = export_id * 2**32 + position
-    SELECT 1 FROM label_exports e WHERE e.export_id = l.annotation_id / 4294967296 AND e.status = 'undone'
+    -- annotation_id = export_id * 2**32 + position; uncast, SQL Server takes the number for a decimal one.
+    SELECT 1
+    FROM label_exports e
+    WHERE e.export_id = l.annotation_id / CAST(4294967296 AS BIGINT) AND e.status = 'undone'
 )

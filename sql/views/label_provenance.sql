@@ -56,24 +56,6 @@ WITH judged AS (
     FROM annotations a
     JOIN label_exports e ON e.export_id = a.export_id
     WHERE e.status = 'imported'
-),
-asked AS (
-    SELECT
-        j.annotation_id,
-        s.batch_id,
-        s.arm,
-        s.rank,
-        s.score,
-        s.propensity,
-        s.reason,
-        b.strategy,
-        b.run_id,
-        b.checkpoint_id,
-        b.embedder_id,
-        ROW_NUMBER() OVER (PARTITION BY j.annotation_id ORDER BY b.created_at DESC, b.batch_id DESC) AS recency
-    FROM judged j
-    JOIN selections s ON s.frame_id = j.frame_id
-    JOIN selection_batches b ON b.batch_id = s.batch_id AND b.created_at <= j.imported_at
 )
 SELECT
     j.annotation_id,
@@ -103,5 +85,36 @@ SELECT
 FROM judged j
 LEFT JOIN annotation_classes named ON named.annotation_id = j.annotation_id
 LEFT JOIN frames f ON f.frame_id = j.frame_id
-LEFT JOIN asked ON asked.annotation_id = j.annotation_id AND asked.recency = 1
+-- By look-ups of the frame: a numbering of all batches of all frames was made anew for every annotation by PostgreSQL.
+LEFT JOIN (
+    SELECT
+        s.frame_id,
+        s.batch_id,
+        s.arm,
+        s.rank,
+        s.score,
+        s.propensity,
+        s.reason,
+        b.strategy,
+        b.run_id,
+        b.checkpoint_id,
+        b.embedder_id,
+        b.created_at
+    FROM selections s
+    JOIN selection_batches b ON b.batch_id = s.batch_id
+) asked
+    ON asked.frame_id = j.frame_id
+    AND asked.created_at <= j.imported_at
+    AND NOT EXISTS (
+        SELECT 1
+        FROM selections s
+        JOIN selection_batches b ON b.batch_id = s.batch_id
+        WHERE
+            s.frame_id = j.frame_id
+            AND b.created_at <= j.imported_at
+            AND (
+                b.created_at > asked.created_at
+                OR (b.created_at = asked.created_at AND b.batch_id > asked.batch_id)
+            )
+    )
 LEFT JOIN checkpoints k ON k.checkpoint_id = asked.checkpoint_id

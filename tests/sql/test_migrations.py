@@ -1,6 +1,5 @@
 """Migrations: they make what tables.py says, once, whoever else tries at the same time."""
 
-import io
 import subprocess
 import sys
 
@@ -42,6 +41,10 @@ def test_migrations_make_the_same_sql_as_the_metadata(empty: Database) -> None:
         "COL_DESCRIPTION(c.oid, a.attnum) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
         "WHERE c.relkind IN ('r', 'i') AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 "
         "AND c.relname NOT LIKE 'alembic%%' ORDER BY 1, 2",
+        "mssql": "SELECT o.name, c.column_id, c.name, t.name, c.max_length, c.is_nullable, c.collation_name "
+        "FROM sys.columns c JOIN sys.objects o ON o.object_id = c.object_id "
+        "JOIN sys.types t ON t.user_type_id = c.user_type_id "
+        "WHERE o.type = 'U' AND o.name NOT LIKE 'alembic%' ORDER BY o.name, c.column_id",
     }[empty.dialect_name]
     migrations.upgrade(empty)
     with empty.read() as connection:
@@ -107,9 +110,11 @@ def test_views_may_read_each_other_otherwise_than_before(empty: Database) -> Non
 
 def test_differences_are_readable(empty: Database) -> None:
     migrations.upgrade(empty)
-    execute(empty, "DROP INDEX ix_videos_path")
-    execute(empty, "DROP TABLE incidents")
-    execute(empty, "ALTER TABLE embedders ADD COLUMN colour INTEGER")
+    with empty.write() as connection:
+        change = Operations(MigrationContext.configure(connection))
+        change.drop_index("ix_videos_path", table_name="videos")
+        change.drop_table("incidents")
+        change.add_column("embedders", sa.Column("colour", sa.Integer()))
     assert sorted(migrations.differences(empty)) == [
         "column embedders.colour is not in this version",
         "index ix_videos_path is missing",
@@ -164,17 +169,3 @@ def test_a_view_of_an_organisation_over_ours_is_named(postgresql_database: Datab
     execute(postgresql_database, "COMMENT ON VIEW sightings IS 'of an older version'")
     with pytest.raises(views.ViewInUseError, match=r"your view 'our_report'.*drop it, upgrade"):
         migrations.upgrade(postgresql_database)
-
-
-def test_every_revision_renders_for_sql_server() -> None:
-    """Offline: that the types and the DDL exist in that dialect can be seen without a server."""
-    rendered = io.StringIO()
-    context = MigrationContext.configure(
-        dialect_name="mssql", opts={"as_sql": True, "output_buffer": rendered}
-    )
-    context.dialect.default_schema_name = "dbo"
-    with Operations.context(context):
-        for script in reversed(list(migrations.scripts().walk_revisions())):
-            script.module.upgrade()
-    assert rendered.getvalue().count("CREATE TABLE") == len(metadata.tables)
-    assert "DATETIME2(3)" in rendered.getvalue()

@@ -35,7 +35,9 @@ def test_a_dialects_own_spelling_belongs_to_a_view() -> None:
 
 
 def test_a_view_comes_after_those_that_it_reads() -> None:
-    assert NAMES.index("frame_labels") < NAMES.index("sighting_runs") < NAMES.index("co_occurrence")
+    assert (
+        NAMES.index("unreviewed_predictions") < NAMES.index("sighting_frames") < NAMES.index("co_occurrence")
+    )
 
 
 def test_a_header_without_a_grain_is_refused_by_name(tmp_path) -> None:
