@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,6 +102,16 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
                     ) from None
                 raise
 
+    @contextmanager
+    def at_once(self) -> Iterator[sa.Connection]:
+        """A connection that commits every statement by itself, for what no transaction may hold."""
+        engine = self.engine
+        with (
+            self._readable(engine),
+            engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        ):
+            yield connection
+
     def fetch(self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The whole result as an Arrow table, its types from the selected columns or else from the values."""
         with self.read() as connection:
@@ -121,25 +131,40 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
         self, statements: Iterable[sa.Executable], batch_rows: int = BATCH_ROWS
     ) -> Iterator[pa.RecordBatch]:
         """The results of several statements one after another, from one state of the database."""
-        dialect = bulk.dialect(self.dialect_name)
         with self.read() as connection:
             for statement in statements:
-                result = connection.execution_options(**dialect.stream_options).execute(statement)
-                names, types = list(result.keys()), _types(statement, len(result.keys()))
-                if untyped := [name for name, kind in zip(names, types, strict=True) if kind is None]:
-                    raise DatabaseError(
-                        f"columns {', '.join(untyped)} have no type; cast them or use .columns(...)"
-                    )
-                yield from arrow_results.read_batches(self._rows(result), names, types, batch_rows)
+                yield from self.stream_on(connection, statement, batch_rows)
 
-    def retry(self, attempt: Callable[[], Result], *, idempotent: bool = True) -> Result:
+    def stream_rows(
+        self,
+        statements: Sequence[sa.Select[Any]],
+        schema: pa.Schema,
+        batch_rows: int,
+        has: Callable[[int], bool],
+    ) -> Iterator[pa.RecordBatch]:
+        """`stream_all` of a table's rows, by the dialect's way for large results where `has(n)` rows make it pay."""
+        engine = self.engine
+        large = bulk.dialect(engine.name).read_large(engine, statements, schema, batch_rows, has)
+        return self.stream_all(statements, batch_rows) if large is None else large
+
+    def stream_on(
+        self, connection: sa.Connection, statement: sa.Executable, batch_rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """`stream` on a connection of `read`, for several results of one state that depend on each other."""
+        options = bulk.dialect(self.dialect_name).stream_options
+        result = connection.execution_options(**options).execute(statement)
+        names, types = list(result.keys()), _types(statement, len(result.keys()))
+        if untyped := [name for name, kind in zip(names, types, strict=True) if kind is None]:
+            raise DatabaseError(f"columns {', '.join(untyped)} have no type; cast them or use .columns(...)")
+        yield from arrow_results.read_batches(self._rows(result), names, types, batch_rows)
+
+    def retry(self, attempt: Callable[[], Result]) -> Result:
         """Call `attempt`, and again with back-off and jitter (half a minute in all) after transient faults.
 
-        A commit whose outcome is unknown is tried again only where a second one does no harm.
+        After a commit whose outcome is unknown too: `attempt` must see for itself whether it stands.
         """
-        faults = (BusyDatabaseError, CommitInDoubtError) if idempotent else (BusyDatabaseError,)
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(faults),
+            retry=tenacity.retry_if_exception_type((BusyDatabaseError, CommitInDoubtError)),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             reraise=True,
@@ -170,12 +195,13 @@ def _restored(url: str) -> Database:
 
 def _translated(engine: sa.Engine, error: BaseException, disconnected: bool) -> DatabaseError:
     dialect = bulk.dialect(engine.name)
-    kind = BusyDatabaseError if disconnected or dialect.is_transient(error) else DatabaseError
+    kind = BusyDatabaseError if dialect.is_busy(error, disconnected) else DatabaseError
     return kind(f"{dialect.explain(error)} ({_shown(engine)})")
 
 
 def _shown(engine: sa.Engine) -> str:
-    return engine.url.render_as_string(hide_password=True)
+    # Options of a URL may hold a password too.
+    return engine.url.set(query={}).render_as_string(hide_password=True)
 
 
 def _make_engine(url: str) -> sa.Engine:
@@ -185,13 +211,11 @@ def _make_engine(url: str) -> sa.Engine:
         raise DatabaseError("AL_DATABASE_URL is no SQLAlchemy URL, e.g. sqlite:////data/al.db") from None
     dialect = bulk.dialect(parsed.get_backend_name())
     try:
-        engine = sa.create_engine(parsed, hide_parameters=True, **dialect.engine_options(parsed))
+        return dialect.make_engine(parsed)
     except (ImportError, sa.exc.NoSuchModuleError) as error:
         raise DatabaseError(
             f"the driver of {parsed.drivername} cannot be loaded ({error}); install it, e.g. al-assets[postgresql]"
         ) from error
-    dialect.prepare(engine)
-    return engine
 
 
 def _types(statement: Any, width: int) -> list[pa.DataType | None]:

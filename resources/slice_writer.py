@@ -94,10 +94,12 @@ class SliceWriter:
                     for spooled in spool.tables
                     if spooled.rows
                 }
-                # A commit that broke may stand, and rows appended a second time would stand twice.
-                self._database.retry(
-                    lambda: self._commit(spool, staged, slice, mode, entry), idempotent=mode != "append"
-                )
+                begun: list[int] = []
+                try:
+                    self._database.retry(lambda: self._commit(spool, staged, slice, mode, entry, begun))
+                except DatabaseError as error:
+                    error.args = (f"writing {asset} ({slice.label}): {error}",)
+                    raise
             return written
 
     def _commit(
@@ -107,10 +109,15 @@ class SliceWriter:
         slice: Slice,
         mode: WriteMode,
         entry: dict[str, object],
+        begun: list[int],
     ) -> None:
+        """One attempt; `begun` holds the record's number of each attempt that came as far as its commit."""
         dialect = bulk.dialect(self._database.dialect_name)
         with self._database.write() as connection:
+            # Also waits until a commit whose connection broke has ended, one way or the other.
             dialect.lock(connection, f"{entry['asset']}\n{entry['slice']}")
+            if begun and _stands(connection, begun, entry):
+                return
             if mode == "replace":
                 for spooled in reversed(spool.tables):
                     where = restrictions.of_table(slice.where, spooled.table, strict=True)
@@ -121,7 +128,7 @@ class SliceWriter:
                 store(connection, table, rows)
             for update in slice.updates:
                 _apply(connection, update)
-            connection.execute(sa.insert(tables.materializations), entry)
+            begun += connection.execute(sa.insert(tables.materializations), entry).inserted_primary_key or ()
 
 
 def _summary(spool: Spool, name: str) -> Written:
@@ -136,6 +143,14 @@ def _summary(spool: Spool, name: str) -> Written:
         # `take` copies: a slice would hold the whole block, or the spool's file, for the sake of five rows.
         first_rows=None if first is None else first.take(pa.array(range(min(FIRST_ROWS, first.num_rows)))),
     )
+
+
+def _stands(connection: sa.Connection, begun: list[int], entry: dict[str, object]) -> bool:
+    """Whether an earlier attempt is committed after all. A number alone may be given again after a crash."""
+    record = tables.materializations.c
+    names = ("asset", "slice", "content_hash", "run_id")
+    found = sa.select(*(record[name] for name in names)).where(record.materialization_id.in_(begun))
+    return tuple(entry[name] for name in names) in [tuple(row) for row in connection.execute(found)]
 
 
 def _apply(connection: sa.Connection, update: Update) -> None:

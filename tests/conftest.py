@@ -18,9 +18,18 @@ from dagster_azure.blob import AzureBlobStorageKeyCredential
 from resources import tables
 from resources.database import Database
 from resources.storage import Storage
-from support import servers
+from support import servers, sql_server, tsql
 
 Server = TypeVar("Server")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_statement_is_tsql() -> Iterator[None]:
+    """Fail a test that runs, on whichever database, a statement that SQL Server would refuse."""
+    watch = tsql.Watch()
+    sa.event.listen(sa.Engine, "before_execute", watch)
+    yield
+    sa.event.remove(sa.Engine, "before_execute", watch)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +77,26 @@ def postgresql_database(postgresql: servers.PostgreSQL) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def mssql() -> Iterator[str]:
+    """URL of a SQL Server database for the session, on the server that AL_TEST_MSSQL_URL names."""
+    url = os.environ.get("AL_TEST_MSSQL_URL")
+    if not url:
+        pytest.skip("AL_TEST_MSSQL_URL names no SQL Server")
+    with sql_server.own_database(url) as own:
+        yield own
+
+
+@pytest.fixture
+def mssql_database(mssql: str) -> Iterator[Database]:
+    """An empty SQL Server database with all tables."""
+    database = Database(url=mssql)
+    sql_server.wipe(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mssql"])
 def database(request: pytest.FixtureRequest) -> Database:
     """An empty database with all tables, once per dialect."""
     found: Database = request.getfixturevalue(f"{request.param}_database")

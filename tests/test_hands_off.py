@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from al_assets.demo.archive import render_archive
+from resources.storage import Storage
 from support.clips import numbered, render
 from support.oracle import drop_answers
 
@@ -111,7 +112,7 @@ def test_dropped_videos_and_exports_close_the_loop_without_a_click(
     assert platform.one("SELECT COUNT(*) FROM embeddings") == platform.one("SELECT COUNT(*) FROM frames") > 90
 
     paths = dict(platform.rows("SELECT video_id, path FROM videos"))
-    answers = drop_answers(storage, archive.truth, paths, "first.json")
+    answers = drop_answers(Storage(url=str(storage)), archive.truth, paths, "first.json")
     platform.wait(
         "a second batch with its tasks",
         lambda: bool(platform.one("SELECT tasks_uri FROM selection_batches WHERE batch_id = 2")),
@@ -130,7 +131,7 @@ def test_dropped_videos_and_exports_close_the_loop_without_a_click(
     assert platform.one(late) == 3
     platform.wait("its scores", lambda: platform.one(scored) == platform.one("SELECT COUNT(*) FROM frames"))
 
-    drop_answers(storage, archive.truth, paths, "second.json")
+    drop_answers(Storage(url=str(storage)), archive.truth, paths, "second.json")
     platform.wait("a third batch", lambda: platform.one("SELECT MAX(batch_id) FROM selection_batches") == 3)
     assert platform.one("SELECT COUNT(*) FROM promotions") == 2
     assert platform.incidents() == []

@@ -1,4 +1,4 @@
-"""The whole loop on tiny rendered clips, through the production jobs and the production reconcilers."""
+"""The whole loop on tiny rendered clips, through the production jobs and reconcilers, on every kind of servers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from al_assets import jobs
 from al_assets.demo.archive import DemoArchive, render_archive
 from al_assets.headless import Headless
 from resources.environments import read_environment
+from support import installations
 from support.oracle import drop_answers
 
 SETTINGS = """
@@ -27,27 +28,38 @@ report = false
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoArchive]:
-    """A home with twelve rendered clips and the real ones, ingested, with a first batch."""
+    """A folder with twelve rendered clips and the real ones."""
+    folder = tmp_path_factory.mktemp("clips")
+    return folder, render_archive(folder, seed=5, clips=12)
+
+
+@pytest.fixture(scope="module", params=installations.KINDS)
+def loop(
+    request: pytest.FixtureRequest,
+    rendered: tuple[Path, DemoArchive],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Headless]:
+    """The installation after two rounds, once per kind of database and storage."""
     home = tmp_path_factory.mktemp("loop") / "home"
-    (home / "storage" / "videos").mkdir(parents=True)
+    home.mkdir()
     (home / "al.toml").write_text(SETTINGS, encoding="utf-8")
-    return home, render_archive(home / "storage" / "videos", seed=5, clips=12)
-
-
-@pytest.fixture(scope="module")
-def loop(rendered: tuple[Path, DemoArchive]) -> Iterator[Headless]:
-    """The installation after two rounds."""
-    home, archive = rendered
-    with Headless.open(read_environment({"AL_HOME": str(home)}, home.parent)) as headless:
+    folder, archive = rendered
+    with (
+        installations.variables(request.param, request) as variables,
+        Headless.open(read_environment({"AL_HOME": str(home), **variables}, home.parent)) as headless,
+    ):
+        storage = headless.archive.storage
+        installations.bring(storage, folder)
         keys = headless.take_in_videos()
         headless.ingest(keys[0], keys[-1])
         headless.run(jobs.SELECT)
         for number in (1, 2):
             paths = {video.video_id: video.path for video in headless.archive.videos.all()}
-            drop_answers(home / "storage", archive.truth, paths, f"round-{number}.json")
+            drop_answers(storage, archive.truth, paths, f"round-{number}.json")
             headless.take_in_exports()
             headless.run(jobs.LEARN)
         yield headless
+        headless.archive.database.close()
 
 
 def test_two_rounds_leave_two_decisions_and_a_serving_model(loop: Headless) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,8 @@ from sklearn.datasets import load_digits
 from al_assets import jobs
 from al_assets.headless import Headless
 from resources.environments import read_environment
+from resources.storage import Storage
+from support import installations
 
 SETTINGS = """
 task = "single_label"
@@ -30,7 +31,7 @@ report = false
 FOLDERS, STILLS = 10, 12
 
 
-def write_stills(videos: Path) -> dict[str, str]:
+def write_stills(storage: Storage) -> dict[str, str]:
     """Ten folders of twelve real digits each; returns path -> digit."""
     digits = load_digits()
     chosen = np.random.default_rng(4).choice(
@@ -40,8 +41,10 @@ def write_stills(videos: Path) -> dict[str, str]:
     for number, row in enumerate(chosen):
         path = f"folder-{number // STILLS}/ünïcode {number:03d}.png"
         pixels = (digits.images[row] * 15.9).astype(np.uint8)
-        (videos / path).parent.mkdir(exist_ok=True)
-        Image.fromarray(pixels).resize((96, 96), Image.Resampling.BICUBIC).convert("RGB").save(videos / path)
+        still = Image.fromarray(pixels).resize((96, 96), Image.Resampling.BICUBIC).convert("RGB")
+        content = io.BytesIO()
+        still.save(content, "png")
+        storage.write(f"videos/{path}", content.getvalue())
         truth[path] = f"digit {digits.target[row]}"
     return truth
 
@@ -64,13 +67,17 @@ def answer(headless: Headless, truth: dict[str, str]) -> str:
     return filled.getvalue()
 
 
-@pytest.fixture(scope="module")
-def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Headless]:
+@pytest.fixture(scope="module", params=installations.KINDS)
+def loop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Headless]:
+    """The installation after two rounds, once per kind of database and storage."""
     home = tmp_path_factory.mktemp("single") / "home"
-    (home / "storage" / "videos").mkdir(parents=True)
+    home.mkdir()
     (home / "al.toml").write_text(SETTINGS, encoding="utf-8")
-    truth = write_stills(home / "storage" / "videos")
-    with Headless.open(read_environment({"AL_HOME": str(home)}, home.parent)) as headless:
+    with (
+        installations.variables(request.param, request) as variables,
+        Headless.open(read_environment({"AL_HOME": str(home), **variables}, home.parent)) as headless,
+    ):
+        truth = write_stills(headless.archive.storage)
         keys = headless.take_in_videos()
         headless.ingest(keys[0], keys[-1])
         headless.run(jobs.SELECT)
@@ -80,6 +87,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Headless]:
             headless.take_in_exports()
             headless.run(jobs.LEARN)
         yield headless
+        headless.archive.database.close()
 
 
 def test_every_still_is_a_frame_of_its_folder(loop: Headless) -> None:

@@ -6,10 +6,11 @@ No schema knowledge and no checks of rows: batches arrive checked, with the tabl
 from __future__ import annotations
 
 from resources.bulk.generic import Dialect
+from resources.bulk.mssql import SQLServer
 from resources.bulk.postgresql import PostgreSQL
 from resources.bulk.sqlite import SQLite
 
-_DIALECTS: dict[str, Dialect] = {"sqlite": SQLite(), "postgresql": PostgreSQL()}
+_DIALECTS: dict[str, Dialect] = {"sqlite": SQLite(), "postgresql": PostgreSQL(), "mssql": SQLServer()}
 _ANY = Dialect()
 
 

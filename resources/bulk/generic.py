@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -11,6 +11,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from resources.errors import DatabaseError
+
+OTHER_TABLES = "`al db check` says how the tables differ from what this version expects"
 
 
 class Rows(Protocol):
@@ -45,6 +47,12 @@ class Dialect:
     stream_options: ClassVar[Mapping[str, Any]] = {"stream_results": True}
     """Execution options of a query whose result is larger than memory."""
 
+    def make_engine(self, url: sa.URL) -> sa.Engine:
+        """A new engine, which connects when it is used. Raises DatabaseError for a URL that cannot work."""
+        engine = sa.create_engine(url, hide_parameters=True, **self.engine_options(url))
+        self.prepare(engine)
+        return engine
+
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
         """Options for `sa.create_engine`; may raise DatabaseError for a URL that cannot work."""
         return {"pool_pre_ping": True}
@@ -56,9 +64,20 @@ class Dialect:
         """Whether after this error of the driver the same transaction may well succeed a moment later."""
         return False
 
+    def is_busy(self, error: BaseException, disconnected: bool) -> bool:
+        """Whether to try the transaction again; `disconnected` is SQLAlchemy's view of the connection."""
+        return disconnected or self.is_transient(error)
+
     def explain(self, error: BaseException) -> str:
         """What went wrong, without any row data; drivers like to quote the offending key."""
         return type(error).__name__
+
+    def allow_snapshots(self, connection: sa.Connection) -> bool:
+        """Let `read` see one state while others write, where that must be switched on; whether it was switched on.
+
+        connection: outside of transactions.
+        """
+        return False
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Make writers of the same slice queue up until the transaction ends."""
@@ -72,6 +91,20 @@ class Dialect:
         raise DatabaseError(
             f"{engine.name} databases are backed up by their own tools; sql/BACKUP.md has the commands"
         )
+
+    def read_large(
+        self,
+        engine: sa.Engine,
+        statements: Sequence[sa.Select[Any]],
+        schema: pa.Schema,
+        batch_rows: int,
+        has: Callable[[int], bool],
+    ) -> Iterator[pa.RecordBatch] | None:
+        """The results by a way that pays for large ones; None where the usual way is as good.
+
+        `has(n)` tells whether there are at least n rows.
+        """
+        return None
 
     def stage(self, rows: Rows) -> AbstractContextManager[Iterable[pa.RecordBatch]]:
         """What of the work can be done before the transaction; `insert` and `upsert` take the result, also twice."""

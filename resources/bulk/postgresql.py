@@ -10,11 +10,23 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from resources.bulk import copy_binary
-from resources.bulk.generic import Dialect
+from resources.bulk.generic import OTHER_TABLES, Dialect
 
 STAGING = "al_staging"
 # Serialisation and deadlock; shutdown, crash and start-up; too many connections; lock not available.
 TRANSIENT_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "55P03")
+# At sign-in libpq hands on no state but the text: starting, stopping or recovering; too many connections.
+TRANSIENT_REFUSALS = ("the database system is", "too many c", "connection slots are reserved")
+# Data exceptions and what functions raise: their first line may quote a value.
+QUOTING_CLASSES = ("22", "P0")
+CURES = {
+    "22P03": OTHER_TABLES,  # a column has another type than COPY was told
+    "25006": "connect to a server that takes writes",
+    "42501": "have this user granted the right",
+    "42703": OTHER_TABLES,
+    "42P01": OTHER_TABLES,
+    "53100": "free space on the server's disk",
+}
 
 
 class PostgreSQL(Dialect):
@@ -35,18 +47,24 @@ class PostgreSQL(Dialect):
         state = getattr(error, "sqlstate", None)
         if state is not None:
             return state in TRANSIENT_STATES or state.startswith("08")
-        # A server that answers FATAL at sign-in objects to the password, the database or the user.
-        return type(error).__name__ in ("OperationalError", "ConnectionTimeout") and "FATAL" not in str(error)
+        # Any other FATAL at sign-in objects to the password, the database or the user.
+        text = str(error)
+        refused = "FATAL" in text and not any(refusal in text for refusal in TRANSIENT_REFUSALS)
+        return type(error).__name__ in ("OperationalError", "ConnectionTimeout") and not refused
 
     def explain(self, error: BaseException) -> str:
-        """Name of the error and of what it concerns; its DETAIL would quote the row."""
-        if getattr(error, "sqlstate", None) is None:
+        """What the server says first, what it concerns, what to do; its DETAIL and CONTEXT would quote the row."""
+        state = getattr(error, "sqlstate", None)
+        if state is None:
             return " ".join(str(error).split())
         diagnosis = getattr(error, "diag", None)
+        said = None if state[:2] in QUOTING_CLASSES else getattr(diagnosis, "message_primary", None)
+        text = " ".join((said or type(error).__name__).split())
         concerns = (
             getattr(diagnosis, name, None) for name in ("table_name", "column_name", "constraint_name")
         )
-        return " ".join([type(error).__name__, *(name for name in concerns if name)])
+        text = " ".join([text, *(name for name in concerns if name and f'"{name}"' not in text)])
+        return f"{text}; {CURES[state]}" if state in CURES else text
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Of two writers that replace one slice at once, the second would not see, and so keep, the first's rows."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from resources.bulk import sqlite_file
-from resources.bulk.generic import Dialect, Rows
+from resources.bulk import sqlite_file, sqlite_reader
+from resources.bulk.generic import OTHER_TABLES, Dialect, Rows
 from resources.bulk.sqlite_image import TABLE, Image, UnfitError
 from resources.errors import DatabaseError, StorageError
 
@@ -35,6 +35,16 @@ PARAMETERS = 999
 # Below this a file of its own costs more than it saves; SQLite attaches ten files at most.
 IMAGE_ROWS = 2_000
 ATTACHED = 8
+
+CURES = {
+    sqlite3.SQLITE_BUSY: "another process writes for too long: see which runs are under way, or give more time by "
+    "?timeout=SECONDS in AL_DATABASE_URL",
+    sqlite3.SQLITE_READONLY: "let this user write the file and its folder",
+    sqlite3.SQLITE_IOERR: "look at its disk: full, over its quota or failing",
+    sqlite3.SQLITE_CORRUPT: "restore the file from a backup",
+    sqlite3.SQLITE_FULL: "free space on its disk",
+    sqlite3.SQLITE_NOTADB: "point AL_DATABASE_URL to a database, or restore the file from a backup",
+}
 
 
 @dataclass(frozen=True)
@@ -102,8 +112,10 @@ class SQLite(Dialect):
         return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
     def explain(self, error: BaseException) -> str:
-        """SQLite's message: it names columns, never values."""
-        return str(error)
+        """SQLite's message, which names columns and never values, and what to do."""
+        text, code = str(error), getattr(error, "sqlite_errorcode", 0) & 0xFF
+        cure = OTHER_TABLES if "no such" in text or "has no column" in text else CURES.get(code)
+        return f"{text}; {cure}" if cure else text
 
     def damage(self, connection: sa.Connection) -> Iterator[str]:
         """What SQLite's own checks of pages, indexes and foreign keys find."""
@@ -112,6 +124,24 @@ class SQLite(Dialect):
     def back_up(self, engine: sa.Engine, file: Path) -> None:
         """Copy one state through SQLite's online backup."""
         sqlite_file.back_up(engine, file)
+
+    def read_large(
+        self,
+        engine: sa.Engine,
+        statements: Sequence[sa.Select[Any]],
+        schema: pa.Schema,
+        batch_rows: int,
+        has: Callable[[int], bool],
+    ) -> Iterator[pa.RecordBatch] | None:
+        """Through ADBC in another process."""
+        path = str(engine.url.database)
+        if path.startswith("file:") or not has(sqlite_reader.worthwhile_rows()):
+            return None
+        compiled = [
+            statement.compile(engine, compile_kwargs={"render_postcompile": True}) for statement in statements
+        ]
+        questions = [(str(each), [each.params[name] for name in each.positiontup or ()]) for each in compiled]
+        return sqlite_reader.read(path, questions, schema, batch_rows)
 
     @contextmanager
     def stage(self, rows: Rows) -> Iterator[Iterable[pa.RecordBatch]]:

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from resources.database import Database
 from resources.slice_writer import SliceWriter
 from resources.tables import frames as frames_table
+from support.archive_rows import ArchiveRows
 from support.rows import NOW, count, frames, video_slice
+from support.versioned_slice import standing_version, write_version
 
 WRITERS = 4
 REWRITES = 5
@@ -31,12 +33,26 @@ def test_threads_that_write_different_slices_all_succeed(database: Database) -> 
     assert count(database, "frames") == WRITERS * (500 + REWRITES)
 
 
-def test_processes_that_write_the_same_slice_all_succeed(database: Database) -> None:
+def write_versions(url: str, versions: range) -> None:
+    """Replace the same slice by one version after another."""
+    for version in versions:
+        write_version(Database(url=url), version)
+
+
+def test_processes_that_write_the_same_slice_end_as_one_of_them_and_never_a_mix(database: Database) -> None:
     # Two that delete at once and then both insert would collide on the key.
+    ArchiveRows(database).video(1, video_id="clip-1")
+    write_version(database, 1)
+    seen = []
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(rewrite, repeat(database.url), repeat(1, 2)))
-    assert count(database, "frames") == 500 + REWRITES
-    assert count(database, "materializations") == 2 * REWRITES
+        writers = [pool.submit(write_versions, database.url, range(first, 32, 2)) for first in (2, 3)]
+        while not all(writer.done() for writer in writers):
+            seen.append(standing_version(database)[0])
+        for writer in writers:
+            writer.result()
+    assert len(set(seen)) > 2
+    assert standing_version(database)[0] in (30, 31)
+    assert count(database, "materializations") == 31
 
 
 def test_a_reader_sees_the_old_slice_until_the_commit(database: Database) -> None:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from resources.database import Database
-from resources.errors import BusyDatabaseError, CommitInDoubtError, DatabaseError
+from resources.errors import BusyDatabaseError, DatabaseError
 from resources.slice_writer import SliceWriter
 from resources.tables import evaluations, frames, incidents, materializations
 from support.rows import NOW, count, video_slice
@@ -120,18 +120,11 @@ def test_a_busy_database_is_tried_again(sqlite_database: Database) -> None:
 
 def test_other_errors_are_not_tried_again(sqlite_database: Database) -> None:
     attempts = []
-
-    def attempt() -> None:
-        attempts.append(1)
-        raise CommitInDoubtError("broken")
-
-    with pytest.raises(CommitInDoubtError):
-        sqlite_database.retry(attempt, idempotent=False)
     with pytest.raises(DatabaseError, match="no such table"):
         sqlite_database.retry(
             lambda: attempts.append(1) or sqlite_database.fetch(sa.text("SELECT 1 FROM nowhere"))
         )
-    assert len(attempts) == 2
+    assert len(attempts) == 1
 
 
 def test_a_password_is_never_shown(postgresql_database: Database) -> None:

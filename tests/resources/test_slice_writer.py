@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -54,8 +56,9 @@ def test_a_failed_rewrite_keeps_the_previous_rows(database: Database, writer: Sl
 def test_an_error_of_the_database_keeps_the_previous_rows(database: Database, writer: SliceWriter) -> None:
     writer.write("frames", video_slice(frames(n=3)), now=NOW)
     twice = pd.concat([frames(n=5), frames(n=1)])
-    with pytest.raises(DatabaseError) as caught:
-        writer.write("frames", video_slice(twice), now=NOW)
+    part = replace(video_slice(twice), name="clip-1")
+    with pytest.raises(DatabaseError, match=r"^writing frames \(clip-1\): ") as caught:
+        writer.write("frames", part, now=NOW)
     assert count(database, "frames") == 3
     assert str(frame_range(1)[0]) not in str(caught.value)
     assert caught.value.__cause__ is None

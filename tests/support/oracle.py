@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from al_assets.simulation.oracle import Truth, answer_tasks
+from resources.storage import Storage
 
 
 def answers_to(
@@ -24,11 +24,11 @@ def answers_to(
     return answer_tasks(tasks, Truth(known), annotator="oracle", answered_at=datetime.now(UTC))
 
 
-def drop_answers(storage: Path, truth: pd.DataFrame, paths: dict[str, str], name: str) -> int:
+def drop_answers(storage: Storage, truth: pd.DataFrame, paths: dict[str, str], name: str) -> int:
     """Answer the newest batch under `labelling_tasks/` with a file in `label_exports/`; returns the answers."""
-    newest = sorted((storage / "labelling_tasks").glob("batch-*/label_studio.json"))[-1]
-    answers = answers_to(json.loads(newest.read_text(encoding="utf-8")), truth, paths)
-    target = storage / "label_exports" / name
-    target.with_suffix(".part").write_text(json.dumps(answers), encoding="utf-8")
-    target.with_suffix(".part").rename(target)
+    batches = [
+        file.path for file in storage.list("labelling_tasks/") if file.path.endswith("/label_studio.json")
+    ]
+    answers = answers_to(json.loads(storage.read(batches[-1])), truth, paths)
+    storage.write(f"label_exports/{name}", json.dumps(answers).encode())
     return len(answers)

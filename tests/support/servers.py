@@ -80,26 +80,23 @@ def postgresql() -> Iterator[PostgreSQL]:
 @contextmanager
 def azurite() -> Iterator[Azurite]:
     """An ephemeral Azurite, gone afterwards."""
-    program, port = _azurite_program(), free_port()
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="al-azurite-"))
-    command = [
-        program,
-        "--blobHost",
-        "127.0.0.1",
-        "--blobPort",
-        str(port),
-        "--location",
-        str(folder),
-        "--silent",
-    ]
     try:
-        # Azurite knows older versions of the service than the client speaks.
-        with _running(
-            [*command, "--skipApiVersionCheck", "--disableTelemetry"], folder, port, signal.SIGTERM
-        ):
+        with azurite_in(folder, port):
             yield Azurite(f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def azurite_in(folder: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """An Azurite that keeps its blobs in a folder, so that it can be killed and started again."""
+    place = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder)]
+    # Azurite knows older versions of the service than the client speaks.
+    quiet = ["--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+    with _running([_azurite_program(), *place, *quiet, *options], folder, port, signal.SIGTERM) as process:
+        yield process
 
 
 def free_port() -> int:
@@ -142,7 +139,9 @@ def _as_ordinary_user(folder: Path) -> list[str]:
 
 
 @contextmanager
-def _running(command: list[str], folder: Path, port: int, stop: signal.Signals) -> Iterator[None]:
+def _running(
+    command: list[str], folder: Path, port: int, stop: signal.Signals
+) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
         try:
@@ -151,7 +150,7 @@ def _running(command: list[str], folder: Path, port: int, stop: signal.Signals) 
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{command[0]} did not start:\n{(folder / 'log').read_text()[-2000:]}")
                 time.sleep(0.05)
-            yield
+            yield process
         finally:
             process.send_signal(stop)
             try:
