@@ -21,7 +21,7 @@ import numpy as np
 PACKAGES = ("dagster", "torch", "torchvision", "sqlalchemy", "pandas", "numpy", "pyarrow", "av")
 REPEATS = 3
 DEFAULT_ROWS = 200_000
-ROWS = {"io": 1_000_000}
+ROWS = {"io": 1_000_000, "design": 1_000_000, "views": 1_000_000}
 
 
 class UnknownCaseError(LookupError):
@@ -190,10 +190,31 @@ def bench_dataset(rows: int) -> tuple[dict[str, float], dict[str, float]]:
     return measure_dataset(rows)
 
 
+def bench_views(rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Sightings and co-occurrence month by month over `rows` frames, against a plain aggregate of the same rows."""
+    from resources.environments import read_environment
+    from resources.views_bench import measure_views
+
+    result = measure_views(rows, read_environment().database_url)
+    return result["measured"], result["ratios"]
+
+
+def bench_design(rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Keys, indexes and pages as they are against their alternatives: sql/PHYSICAL_DESIGN.md quotes it."""
+    from resources.design_bench import measure_design
+    from resources.environments import read_environment
+
+    url = read_environment().database_url
+    result = measure_design(rows, url if url.startswith("postgresql") else None)
+    return result["measured"], result["ratios"]
+
+
 CASES: dict[str, Callable[[int], tuple[dict[str, float], dict[str, float]]]] = {
     "ingest": bench_ingest,
     "embed": bench_embed,
     "io": bench_io,
     "score": bench_score,
     "dataset": bench_dataset,
+    "views": bench_views,
+    "design": bench_design,
 }

@@ -32,6 +32,7 @@ from al_assets.exports.snapshot import Kind, Snapshot
 from resources.archive import Archive
 from resources.content_hash import ContentHash
 from resources.new_file import new_file
+from resources.pixels import still_path
 from resources.queries.exports import ExportState, open_state
 
 Format = Literal["coco", "csv", "parquet"]
@@ -144,7 +145,7 @@ def _write(sink: BinaryIO, wish: Wish, source: _Source, snapshot: Snapshot) -> N
     if wish.format == "coco":
         with (
             tempfile.TemporaryFile(dir=wish.output.parent) as scratch,
-            CocoFile(sink, scratch, snapshot, _still) as coco,
+            CocoFile(sink, scratch, snapshot, still_path) as coco,
         ):
             _fill(coco, source)
     elif wish.format == "parquet":
@@ -158,8 +159,3 @@ def _write(sink: BinaryIO, wish: Wish, source: _Source, snapshot: Snapshot) -> N
 def _fill(writer: _Writer, source: _Source) -> None:
     for batch in source.batches():
         writer.add(batch)
-
-
-def _still(video_id: str, frame_index: int) -> str:
-    """Where the still of a video's frame lies under the storage root, once it was written."""
-    return f"stills/{video_id}/{frame_index:08d}.jpg"

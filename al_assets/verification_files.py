@@ -18,6 +18,7 @@ from al_assets.frames.registration import Arrival, group_arrivals
 from al_assets.keys import FRAMES_PER_VIDEO, frame_id, frame_index_of, video_no_of
 from resources.archive import Archive
 from resources.errors import FileMissingError
+from resources.pixels import still_path
 from resources.queries.verification import RowState, VideoRow, open_rows
 from resources.queries.videos import LIVE
 from resources.stored_files import StoredFile
@@ -122,8 +123,10 @@ class FileChecks:
         there = {file.path for file in files}
         for key in tasked:
             video_id = named.get(video_no_of(key))
-            path = f"stills/{video_id}/{frame_index_of(key):08d}.jpg"
-            if video_id is not None and path not in there:
+            if video_id is None:
+                continue
+            path = still_path(video_id, frame_index_of(key))
+            if path not in there:
                 what = f"{path}, a frame of a batch, is not in storage"
                 yield Finding(
                     "missing", what, f"materialise labelling_tasks for the newest batch, or {FROM_BACKUP}"

@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from resources.environments import database_password
 from resources.errors import DatabaseError
 
 BACKEND = "mssql+pyodbc"
@@ -41,37 +42,35 @@ Token = Callable[[], str]
 
 
 def url_of_parts(
-    server: str, name: str, *, authentication: str = "", user: str = "", password: str = ""
+    server: str, name: str, *, authentication: str = "", user: str = "", secret: bool = False
 ) -> str:
-    """URL of a database given in parts; raises DatabaseError naming the variable that is missing or wrong.
+    """URL of a database given in parts, without the secret; DatabaseError names a variable missing or wrong.
 
     server: host, host:port or host,port. authentication: a key of SIGN_INS; without one, `sql` where there is a
-    user and else `default`. user: of a managed identity its client id, if it has one of its own. password: of
-    `token` the access token.
+    user and else `default`. user: of a managed identity its client id, if it has one of its own. secret: whether
+    AL_DATABASE_PASSWORD holds one.
     """
     kind = authentication or ("sql" if user else "default")
     if kind not in SIGN_INS:
         raise DatabaseError(f"AL_DATABASE_AUTHENTICATION is none of {', '.join(SIGN_INS)}")
-    needed = {"AL_DATABASE_SERVER": server, "AL_DATABASE_NAME": name}
+    given = {"AL_DATABASE_SERVER": bool(server), "AL_DATABASE_NAME": bool(name)}
     if kind == "sql":
-        needed["AL_DATABASE_USER"] = user
+        given["AL_DATABASE_USER"] = bool(user)
     if kind in ("sql", "token"):
-        needed["AL_DATABASE_PASSWORD"] = password
-    if missing := [variable for variable, value in needed.items() if not value]:
+        given["AL_DATABASE_PASSWORD"] = secret
+    if missing := [variable for variable, is_given in given.items() if not is_given]:
         raise DatabaseError(f"{', '.join(missing)} must be set too where the database is given in parts")
     address = re.fullmatch(r"(?:tcp:)?([^,:]+)(?:[,:](\d+))?", server)
     if address is None:
         raise DatabaseError("AL_DATABASE_SERVER is no host, host:port or host,port")
-    # A token needs no user, but a URL shows a password without one in the clear.
     return sa.URL.create(
         BACKEND,
-        username=user or ("token" if kind == "token" else None),
-        password=password or None,
+        username=user or None,
         host=address[1],
         port=int(address[2]) if address[2] else None,
         database=name,
         query={"authentication": SIGN_INS[kind]} if SIGN_INS[kind] else {},  # type: ignore[dict-item]
-    ).render_as_string(hide_password=False)
+    ).render_as_string()
 
 
 def connectable(url: sa.URL) -> tuple[sa.URL, dict[str, Any], Token | None]:
@@ -79,29 +78,32 @@ def connectable(url: sa.URL) -> tuple[sa.URL, dict[str, Any], Token | None]:
 
     A URL with `odbc_connect` or a data source name is taken as it is. Any other gets a driver, encryption and the
     check of the certificate unless it says otherwise; `login_timeout` and `query_timeout` (seconds) are ours.
+    A password or access token that the URL lacks is that of AL_DATABASE_PASSWORD, at every connection.
     """
     if url.drivername not in ("mssql", BACKEND):
         raise DatabaseError(
             f"SQL Server is reached through pyodbc: write {BACKEND}:// in place of {url.drivername}://"
         )
-    pyodbc = _pyodbc()
+    _pyodbc()
     query = {key.lower(): (key, value) for key, value in url.query.items()}
     arguments = {"timeout": _seconds(query, "login_timeout", LOGIN_SECONDS)}
     statement_seconds = _seconds(query, "query_timeout", STATEMENT_SECONDS)
     token: Token | None = None
-    user, password = url.username, url.password
+    user, password = url.username, str(url.password or "") or database_password()
     if "odbc_connect" not in query and url.host and url.database:
         if "driver" not in query:
-            query["driver"] = ("driver", _driver(pyodbc.drivers()))
+            query["driver"] = ("driver", installed_driver())
         query.setdefault("encrypt", ("Encrypt", "yes"))
         query.setdefault("trustservercertificate", ("TrustServerCertificate", "no"))
-        token = _token_source(query, url)
+        token = _token_source(query, user, password)
         if token is not None:
-            user = password = None
+            user = None
     for ours in ("login_timeout", "query_timeout"):
         query.pop(ours, None)
     options = dict(query.values())
-    complete = sa.URL.create(BACKEND, user, password, url.host, url.port, url.database, options)
+    complete = sa.URL.create(
+        BACKEND, user, password if user else None, url.host, url.port, url.database, options
+    )
     return complete, {**arguments, "statement_seconds": statement_seconds}, token
 
 
@@ -148,14 +150,13 @@ def _seconds(query: Mapping[str, tuple[str, Any]], name: str, default: int) -> i
     return int(value)
 
 
-def _token_source(query: dict[str, tuple[str, Any]], url: sa.URL) -> Token | None:
+def _token_source(query: dict[str, tuple[str, Any]], user: str | None, secret: str) -> Token | None:
     kind = str(query.get("authentication", ("", ""))[1]).lower()
     if kind == "accesstoken":
-        if not url.password:
-            raise DatabaseError("the access token is missing; put it where the URL has the password")
-        fixed = str(url.password)
+        if not secret:
+            raise DatabaseError("the access token is missing; put it into AL_DATABASE_PASSWORD")
         query.pop("authentication")
-        return lambda: fixed
+        return lambda: secret
     if kind not in ("activedirectorydefault", "activedirectorymsi", "activedirectorymanagedidentity"):
         return None
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
@@ -165,14 +166,18 @@ def _token_source(query: dict[str, tuple[str, Any]], url: sa.URL) -> Token | Non
     query.pop("authentication")
     if kind == "activedirectorydefault":
         # It keeps a token until shortly before its end, so asking at every connection costs nothing.
-        credential: Any = DefaultAzureCredential(managed_identity_client_id=url.username or None)
+        credential: Any = DefaultAzureCredential(managed_identity_client_id=user or None)
     else:
-        credential = ManagedIdentityCredential(client_id=url.username or None)
+        credential = ManagedIdentityCredential(client_id=user or None)
     return lambda: str(credential.get_token(SCOPE).token)
 
 
-def _driver(installed: list[str]) -> str:
-    """Microsoft's driver: the newest that unixODBC knows, else the one that a Python package brings."""
+def installed_driver() -> str:
+    """Microsoft's driver: the newest that unixODBC knows, else the one that a Python package brings.
+
+    Raises DatabaseError with what to install.
+    """
+    installed: list[str] = _pyodbc().drivers()
     numbered = {name: re.fullmatch(r"ODBC Driver (\d+) for SQL Server", name) for name in installed}
     found = {name: int(match[1]) for name, match in numbered.items() if match}
     if found:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from resources.azure_sql import INSTALL_DRIVER
+from resources.errors import OTHER_TABLES
 
 # Deadlock; a lock waited for too long; conflicts of snapshots with other writers and with changed tables.
 _CONFLICTS = (1205, 1222, 3960, 3961, 3966)
@@ -51,8 +52,10 @@ _ADVICE = {
 }
 # Messages of these name objects only: columns, tables, rights, syntax.
 _NAMES_ONLY = frozenset(
-    (102, 105, 156, 207, 208, 229, 230, 262, 297, 300, 916, 1088, 1913, 2714, 2812, 3701, 4902)
+    (102, 105, 156, 207, 208, 213, 229, 230, 262, 297, 300, 916, 1088, 1913, 2714, 2812, 3701, 4902)
 )
+# A column or a table that is not there; more or fewer values than columns.
+_OTHER_TABLES = frozenset((207, 208, 213))
 _CONCERNS = re.compile(r"""(constraint|object|index|table|column) ['"]([^'"]+)['"]""")
 _NATIVE = re.compile(r"\((-?\d+)\)(?= \(SQL|; \[|$)")
 
@@ -124,7 +127,7 @@ def _of_the_statement(error: BaseException, found: list[int]) -> str:
     text = " ".join(_NATIVE.sub("", text).split())
     number = f"error {found[0]}" if found else f"error {state(error)}"
     if found and found[0] in _NAMES_ONLY:
-        return f"{number}: {text}"
+        return f"{number}: {text}; {OTHER_TABLES}" if found[0] in _OTHER_TABLES else f"{number}: {text}"
     if found and found[0] in (515, 547, 2601, 2627, 2628, 8152):
         kind = {515: "a null where a value must be", 547: "a value that a constraint refuses"}.get(found[0])
         kind = kind or (
@@ -132,7 +135,9 @@ def _of_the_statement(error: BaseException, found: list[int]) -> str:
         )
         # The value comes after the names, so the first of each kind is a name.
         head = re.split("The duplicate key value|Truncated value", text)[0]
-        names = {what: name for what, name in reversed(_CONCERNS.findall(head))}
+        names: dict[str, str] = {}
+        for what, name in _CONCERNS.findall(head):
+            names.setdefault(what, name)
         return " ".join([f"{number}: {kind}:", *(f"{what} {name}" for what, name in names.items())]).rstrip(
             ":"
         )

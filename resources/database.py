@@ -73,14 +73,16 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection that cannot write; all its statements see one state of the database."""
+        """A connection that leaves nothing written; all its statements see one state of the database."""
         engine = self.engine
         with (
             self._readable(engine),
             engine.connect().execution_options(**bulk.dialect(engine.name).read_options) as connection,
-            connection.begin(),
+            connection.begin() as transaction,
         ):
             yield connection
+            # SQL Server has no transaction that may only read: what was written goes.
+            transaction.rollback()
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,16 @@ import sqlalchemy as sa
 from resources import bulk
 from resources.arrow_types import table_schema
 from resources.database import Database
-from resources.tables import embeddings, frame_scores
+from resources.tables import VECTORS_IN_ROW, embeddings, frame_scores
 
 MARGIN = "checkpoint_id, margin"
 DIMENSIONS = (256, 1280)
 VECTOR_ROWS = 20_000
 PAGES = (4096, 8192, 16384)
+WHAT = (
+    *("write_seconds", "mib", "uncertain_seconds", "range_seconds", "delete_seconds"),
+    *("vectors_write_seconds", "vectors_mib"),
+)
 VERSION = "ck-0123456789abcdef"
 
 
@@ -50,7 +54,7 @@ def measure_design(rows: int, database_url: str | None = None) -> dict[str, dict
             for page in PAGES:
                 file = Path(folder) / f"{dimensions}-{page}.db"
                 measured[f"sqlite_vectors_{dimensions}_page_{page}_vs_payload"] = _vectors(
-                    file, dimensions, page
+                    file, dimensions, page, min(rows, VECTOR_ROWS)
                 )
     if database_url is not None:
         measured |= _postgresql(Database(url=database_url), rows)
@@ -58,8 +62,8 @@ def measure_design(rows: int, database_url: str | None = None) -> dict[str, dict
         f"{dialect}_{name}_vs_plain_{what}": measured[f"{dialect}_{name}_{what}"]
         / measured[f"{dialect}_plain_{what}"]
         for dialect in ("sqlite", "postgresql")
-        for name in ("rowid", "margin", "brin", "fillfactor_90")
-        for what in ("write_seconds", "mib", "uncertain_seconds", "range_seconds", "delete_seconds")
+        for name in ("rowid", "margin", "brin", "fillfactor_90", "toasted")
+        for what in WHAT
         if f"{dialect}_{name}_{what}" in measured
     }
     return {"measured": measured, "ratios": ratios}
@@ -76,14 +80,32 @@ def _postgresql(database: Database, rows: int) -> dict[str, float]:
     for name, statement in variants.items():
         found = _scores(database, _table(True), rows, False, statement)
         measured |= {f"postgresql_{name}_{what}": value for what, value in found.items()}
+    for name, changes in (("plain", VECTORS_IN_ROW), ("toasted", ())):
+        found = _long_vectors(database, changes, min(rows, VECTOR_ROWS))
+        measured |= {f"postgresql_{name}_vectors_{what}": value for what, value in found.items()}
     return measured
+
+
+def _long_vectors(database: Database, changes: Sequence[sa.DDL], count: int) -> dict[str, float]:
+    """Vectors of the backbone's own length, with what PostgreSQL is told of where to keep them."""
+    table = embeddings.to_metadata(sa.MetaData(), name="bench_vectors")
+    table.primary_key.name = "pk_bench_vectors"
+    for change in changes:
+        sa.event.listen(table, "after_create", change)
+    rows = _vector_rows(DIMENSIONS[-1], count)
+    table.create(database.engine)
+    try:
+        with database.write() as connection:
+            seconds = _seconds(lambda: bulk.dialect(database.dialect_name).insert(connection, table, rows))
+        return {"write_seconds": seconds, "mib": _mib(database, table)}
+    finally:
+        table.drop(database.engine)
 
 
 def _table(clustered: bool) -> sa.Table:
     """`frame_scores` under another name and without its index."""
-    table = frame_scores.to_metadata(
-        sa.MetaData(naming_convention=frame_scores.metadata.naming_convention), name="bench_scores"
-    )
+    table = frame_scores.to_metadata(sa.MetaData(), name="bench_scores")
+    table.primary_key.name = "pk_bench_scores"
     table.indexes.clear()
     table.dialect_options["sqlite"]["with_rowid"] = not clustered
     return table
@@ -154,24 +176,27 @@ def _rows(rows: int) -> list[pa.RecordBatch]:
     return pa.table(columns, names=schema.names).cast(schema).to_batches(max_chunksize=8_192)
 
 
-def _vectors(file: Path, dimensions: int, page: int) -> float:
+def _vectors(file: Path, dimensions: int, page: int, count: int) -> float:
     """Bytes on disk for each byte of the vectors."""
     _make_file(file, page)
     database = Database(url=f"sqlite:///{file}")
     table = embeddings.to_metadata(sa.MetaData())
-    halves = np.random.default_rng(0).normal(0, 1, (VECTOR_ROWS, dimensions)).astype("<f2")
-    columns = [
-        ["efficientnet-lite0-01234567"] * VECTOR_ROWS,
-        range(VECTOR_ROWS),
-        [h.tobytes() for h in halves],
-    ]
-    rows = pa.table([pa.array(c) for c in columns], names=table.columns.keys())
     table.create(database.engine)
     with database.write() as connection:
-        bulk.dialect("sqlite").insert(connection, table, rows.to_batches())
+        bulk.dialect("sqlite").insert(connection, table, _vector_rows(dimensions, count))
     found = _mib(database, table) * 2**20
     database.close()
-    return found / halves.nbytes
+    return found / (2 * dimensions * count)
+
+
+def _vector_rows(dimensions: int, count: int) -> list[pa.RecordBatch]:
+    halves = np.random.default_rng(0).normal(0, 1, (count, dimensions)).astype("<f2")
+    columns = {
+        "embedder_id": ["efficientnet-lite0-01234567"] * count,
+        "frame_id": range(count),
+        "vector": [row.tobytes() for row in halves],
+    }
+    return pa.table({name: pa.array(values) for name, values in columns.items()}).to_batches()
 
 
 def _make_file(file: Path, page: int) -> None:

@@ -19,6 +19,9 @@ STORAGE_URL = "AL_STORAGE_URL"
 STORAGE_ACCOUNT_URL = "AL_STORAGE_ACCOUNT_URL"
 STORAGE_KEY = "AL_STORAGE_KEY"
 STORAGE_SAS_TOKEN = "AL_STORAGE_SAS_TOKEN"
+DATABASE_PARTS = ("SERVER", "NAME", "AUTHENTICATION", "USER")
+"""Of AL_DATABASE_...: SQL Server or Azure SQL without a URL."""
+DATABASE_PASSWORD = "AL_DATABASE_PASSWORD"
 SECRETS = (DATABASE_URL, STORAGE_KEY, STORAGE_SAS_TOKEN)
 
 
@@ -43,6 +46,9 @@ class Environment:
 def read_environment(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Environment:
     """Environment from `AL_HOME`, `AL_DATABASE_URL`, `AL_STORAGE_URL`; defaults lie in `.al` of the working folder.
 
+    SQL Server and Azure SQL may be given in parts in place of a URL: `AL_DATABASE_SERVER`, `_NAME`, `_USER`,
+    `_PASSWORD` and `_AUTHENTICATION` (sql, default, managed_identity or token). Raises DatabaseError for parts that
+    do not fit.
     Azure Blob (`az://CONTAINER`) needs `AL_STORAGE_ACCOUNT_URL`, and signs in with `AL_STORAGE_KEY`, else with
     `AL_STORAGE_SAS_TOKEN`, else with azure-identity's default chain (`az login`, a managed identity, its variables).
     A home's own `al.toml` comes before one in the working folder, so that a home is complete in itself.
@@ -55,7 +61,7 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
     candidates = [home / SETTINGS_FILE, folder / SETTINGS_FILE]
     return Environment(
         home=home,
-        database_url=environ.get(DATABASE_URL) or _sqlite_url(home / "al.db"),
+        database_url=environ.get(DATABASE_URL) or _url_of_parts(environ) or _sqlite_url(home / "al.db"),
         storage_url=_storage_url(environ.get(STORAGE_URL) or "", folder) or str(home / "storage"),
         settings_path=next((path for path in candidates if path.is_file()), None),
         storage_options=_storage_options(environ),
@@ -65,6 +71,20 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
 def variable_of(secret: str) -> str | None:
     """The variable of this process that holds the secret, so that Dagster can show its name in place of its value."""
     return next((name for name in SECRETS if secret and os.environ.get(name) == secret), None)
+
+
+def database_password() -> str:
+    """Password or access token of a database whose URL has none; read when it is needed and kept nowhere."""
+    return os.environ.get(DATABASE_PASSWORD, "")
+
+
+def _url_of_parts(environ: Mapping[str, str]) -> str:
+    parts = {part.lower(): environ.get(f"AL_DATABASE_{part}", "") for part in DATABASE_PARTS}
+    if not any(parts.values()):
+        return ""
+    from resources.azure_sql import url_of_parts
+
+    return url_of_parts(**parts, secret=bool(environ.get(DATABASE_PASSWORD)))
 
 
 def _sqlite_url(file: Path) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+OTHER_TABLES = "`al db check` says how the tables differ from what this version expects"
+"""Advice where a statement and the database disagree about tables."""
+
 
 class DatabaseError(RuntimeError):
     """The database refused or could not be reached; the message never holds row data or a password."""

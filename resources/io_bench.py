@@ -51,12 +51,12 @@ def measure_io(rows: int, database_url: str | None = None) -> dict[str, dict[str
                 speed[name] = max(speed.get(name, 0.0), rows / seconds)
             for name, seconds in _vectors(Path(folder) / f"{number}" / "vectors.db", rows // 10):
                 speed[name] = max(speed.get(name, 0.0), rows // 10 / seconds)
-        memory = _new_database(f"sqlite:///{Path(folder) / 'memory.db'}")
+        memory = new_database(f"sqlite:///{Path(folder) / 'memory.db'}")
         memory.close()
         found = measure_memory(memory.url, "sqlite", rows // 10, rows * 10)
         disk = (Path(folder) / "0" / "vectors.db").stat().st_size / (rows // 10 * DIMENSIONS * 2)
     if database_url is not None and sa.make_url(database_url).get_backend_name() == "postgresql":
-        with _schema(database_url) as url:
+        with own_schema(database_url) as url:
             for _ in range(REPEATS):
                 for name, seconds in _postgresql(url, table):
                     speed[name] = max(speed.get(name, 0.0), rows / seconds)
@@ -81,14 +81,14 @@ def measure_io(rows: int, database_url: str | None = None) -> dict[str, dict[str
 
 def _sqlite(folder: Path, table: pa.Table) -> Iterator[tuple[str, float]]:
     folder.mkdir()
-    ours = _new_database(f"sqlite:///{folder / 'ours.db'}")
+    ours = new_database(f"sqlite:///{folder / 'ours.db'}")
     yield "sqlite_write", _seconds(lambda: _write(ours, table))
     yield "sqlite_read", _seconds(LazyRows(ours, "frames").to_table)
     plain = sa.create_engine(ours.url)
     yield "sqlite_read_read_sql", _seconds(lambda: pd.read_sql("SELECT * FROM frames", plain))
     plain.dispose()
     ours.close()
-    other = _new_database(f"sqlite:///{folder / 'to_sql.db'}")
+    other = new_database(f"sqlite:///{folder / 'to_sql.db'}")
     other.close()
     plain = sa.create_engine(other.url)
     frame = table.to_pandas()
@@ -102,7 +102,7 @@ def _sqlite(folder: Path, table: pa.Table) -> Iterator[tuple[str, float]]:
 
 def _vectors(file: Path, count: int) -> Iterator[tuple[str, float]]:
     """The vectors of one video as one matrix, and the same bytes by the bare driver."""
-    database = _new_database(f"sqlite:///{file}")
+    database = new_database(f"sqlite:///{file}")
     first = frame_range(VIDEO_NO)[0]
     halves = np.random.default_rng(0).normal(0, 1, (count, DIMENSIONS)).astype("<f2")
     rows = pa.table(
@@ -130,7 +130,7 @@ def _adbc(file: Path, table: pa.Table) -> Iterator[tuple[str, float]]:
     # A file of its own: two SQLite libraries of one process on one file undo each other's locks.
     from adbc_driver_sqlite import dbapi
 
-    _new_database(f"sqlite:///{file}").close()
+    new_database(f"sqlite:///{file}").close()
     with dbapi.connect(str(file)) as connection, connection.cursor() as cursor:
         connection.adbc_connection.set_autocommit(True)
         cursor.execute("PRAGMA synchronous=NORMAL")
@@ -172,7 +172,8 @@ def _postgresql(url: str, table: pa.Table) -> Iterator[tuple[str, float]]:
     database.close()
 
 
-def _new_database(url: str) -> Database:
+def new_database(url: str) -> Database:
+    """A database with the tables in it, where there were none."""
     database = Database(url=url)
     metadata.create_all(database.engine)
     return database
@@ -190,7 +191,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 @contextmanager
-def _schema(database_url: str) -> Iterator[str]:
+def own_schema(database_url: str) -> Iterator[str]:
     """URL of a new schema of the server with the tables in it, dropped at the end."""
     name = f"al_bench_{secrets.token_hex(4)}"
     server = sa.create_engine(database_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
@@ -198,6 +199,6 @@ def _schema(database_url: str) -> Iterator[str]:
         connection.execute(sa.schema.CreateSchema(name))
         try:
             url = sa.make_url(database_url).update_query_dict({"options": f"-csearch_path={name}"})
-            yield _new_database(url.render_as_string(hide_password=False)).url
+            yield new_database(url.render_as_string(hide_password=False)).url
         finally:
             connection.execute(sa.schema.DropSchema(name, cascade=True))

@@ -6,6 +6,7 @@ tables.py, by `python -m resources.migrations "what changes"`.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -25,6 +26,8 @@ from resources import bulk, views
 from resources.errors import BusyDatabaseError, DatabaseError
 from resources.tables import metadata
 
+# Servers that speak T-SQL over PostgreSQL lengthen an index's name by a hash.
+HASHED = re.compile(r"[0-9a-f]{32}$")
 # Alembic keeps the running migration in module globals.
 _alembic = threading.Lock()
 
@@ -64,12 +67,16 @@ def upgrade(database: Transactions) -> list[str]:
         before = _known_revision(connection)
         files = views.read_views(connection.dialect.name)
         grants = views.drop(connection, files)
-        with _configured(connection) as config:
+        with configured(connection) as config:
             command.upgrade(config, "head")
         views.create(connection, files, grants)
         after = _revision(connection)
     moved = [f"schema: {before or 'empty'} -> {after}"] if before != after else []
-    return [*moved, f"views: {len(files)} created"]
+    done = [*moved, f"views: {len(files)} created"]
+    if before is None:
+        with database.at_once() as connection:
+            done += bulk.dialect(connection.dialect.name).compress(connection)
+    return done
 
 
 def _allow_snapshots(database: Transactions) -> None:
@@ -110,14 +117,27 @@ def differences(database: Transactions) -> list[str]:
 
 def compare(connection: sa.Connection) -> list[Any]:
     """Alembic's comparison of the database with tables.py: tables, columns, types, nulls, indexes."""
-    return list(
-        compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
-    )
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    found = list(compare_metadata(context, metadata))
+    renamed = {
+        _index(change) for change in found if change[0] == "remove_index" and HASHED.search(change[1].name)
+    }
+    standing = renamed & {_index(change) for change in found if change[0] == "add_index"}
+    return [
+        change
+        for change in found
+        if change[0] not in ("add_index", "remove_index") or _index(change) not in standing
+    ]
+
+
+def _index(change: tuple[Any, ...]) -> tuple[Any, ...]:
+    index = change[1]
+    return index.table.name, tuple(column.name for column in index.columns), bool(index.unique)
 
 
 def revise(database: Transactions, message: str, revision_id: str) -> str:
     """Write the revision that takes this database to tables.py; returns its file. For developers."""
-    with database.write() as connection, _configured(connection) as config:
+    with database.write() as connection, configured(connection) as config:
         script = command.revision(config, message, autogenerate=True, rev_id=revision_id)
         assert isinstance(script, Script)
     path = Path(script.path)
@@ -140,7 +160,8 @@ def scripts() -> ScriptDirectory:
 
 
 @contextmanager
-def _configured(connection: sa.Connection) -> Iterator[Config]:
+def configured(connection: sa.Connection) -> Iterator[Config]:
+    """Alembic's configuration for a connection, in one thread at a time."""
     config = _config()
     config.attributes["connection"] = connection
     with _alembic:

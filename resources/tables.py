@@ -156,6 +156,13 @@ embeddings = _table(
     _column("frame_id", Key, "frame", primary_key=True, autoincrement=False),
     _column("vector", sa.LargeBinary(), "packed little-endian float16 values"),
 )
+# PostgreSQL would keep what is longer than 2 kB outside of the row: one more look-up and two more writes a vector.
+VECTORS_IN_ROW = tuple(
+    sa.DDL(f"ALTER TABLE %(table)s {change}").execute_if(dialect="postgresql")
+    for change in ("ALTER COLUMN vector SET STORAGE MAIN", "SET (toast_tuple_target = 8160)")
+)
+for _change in VECTORS_IN_ROW:
+    sa.event.listen(embeddings, "after_create", _change)
 
 label_exports = _table(
     "label_exports",

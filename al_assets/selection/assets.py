@@ -22,6 +22,7 @@ from al_assets.selection.pool import Pool
 from al_assets.selection.redundancy import Frames, RedundancyRule
 from al_assets.settings import SelectionSettings, Settings
 from resources.archive import Archive
+from resources.pixels import still_path
 from resources.rows import rows_of
 from resources.slices import Slice
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:  # loads torch, which the code server must not
     from al_assets.checkpoints.heads import Head
 
 TASKS = "labelling_tasks"
-STILLS = "stills"
 LINE = 400
 
 
@@ -256,17 +256,16 @@ def write_stills(archive: Archive, settings: Settings, frames: pd.DataFrame) -> 
     register = {video.video_id: video for video in archive.videos.get(frames["video_id"])}
     for video_id, group in frames.groupby("video_id"):
         video = register[str(video_id)]
-        paths = {int(row.frame_index): _still(row) for row in rows_of(group)}
+        paths = {
+            int(row.frame_index): still_path(str(row.video_id), int(row.frame_index))
+            for row in rows_of(group)
+        }
         missing = [index for index, path in paths.items() if not archive.storage.exists(path)]
         if missing:
             for key, image in pixels.stream(video, missing):
                 path = paths[key - frame_range(video.video_no)[0]]
                 archive.storage.write(path, encode_jpeg(image, quality=settings.frames.still_quality))
         yield from ((int(row.frame_id), paths[int(row.frame_index)]) for row in rows_of(group))
-
-
-def _still(row: Any) -> str:
-    return f"{STILLS}/{row.video_id}/{int(row.frame_index):08d}.jpg"
 
 
 def _task_rows(

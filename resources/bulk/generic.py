@@ -12,8 +12,6 @@ import sqlalchemy as sa
 
 from resources.errors import DatabaseError
 
-OTHER_TABLES = "`al db check` says how the tables differ from what this version expects"
-
 
 class Rows(Protocol):
     """Rows of one table, readable any number of times."""
@@ -78,6 +76,13 @@ class Dialect:
         connection: outside of transactions.
         """
         return False
+
+    def compress(self, connection: sa.Connection) -> list[str]:
+        """Have the database compress large tables that are still empty; what was done, or why not, a line each.
+
+        connection: outside of transactions, since a server that lacks the feature refuses the statement.
+        """
+        return []
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Make writers of the same slice queue up until the transaction ends."""

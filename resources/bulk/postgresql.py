@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from resources.bulk import copy_binary
-from resources.bulk.generic import OTHER_TABLES, Dialect
+from resources.bulk.generic import Dialect
+from resources.errors import OTHER_TABLES
 
 STAGING = "al_staging"
 # Serialisation and deadlock; shutdown, crash and start-up; too many connections; lock not available.

@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from resources.bulk import sqlite_file, sqlite_reader
-from resources.bulk.generic import OTHER_TABLES, Dialect, Rows
+from resources.bulk.generic import Dialect, Rows
 from resources.bulk.sqlite_image import TABLE, Image, UnfitError
-from resources.errors import DatabaseError, StorageError
+from resources.errors import OTHER_TABLES, DatabaseError, StorageError
 
 BUSY_TIMEOUT_SECONDS = 60
 # A vector of 1280 float16 values leaves a third of a 4 kB page empty; three of them fill one of 8 kB.

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,9 +37,17 @@ def test_a_write_that_raises_is_rolled_back(database: Database) -> None:
     assert count(database, "incidents") == 0
 
 
-def test_a_reader_cannot_write(database: Database) -> None:
+@pytest.mark.parametrize("name", ["sqlite_database", "postgresql_database"])
+def test_a_reader_cannot_write(request: pytest.FixtureRequest, name: str) -> None:
+    database = request.getfixturevalue(name)
     with pytest.raises(DatabaseError), database.read() as connection:
         connection.execute(sa.insert(incidents), incident("r1"))
+
+
+def test_what_a_reader_tries_to_write_is_not_there(database: Database) -> None:
+    with suppress(DatabaseError), database.read() as connection:
+        connection.execute(sa.insert(incidents), incident("r1"))
+    assert count(database, "incidents") == 0
     with database.write() as connection:
         connection.execute(sa.insert(incidents), incident("r1"))
     assert count(database, "incidents") == 1

@@ -46,8 +46,9 @@ def wipe(database: Database, *, tables: bool = True) -> None:
         there = _names(connection, "U")
         for view in _names(connection, "V"):
             connection.exec_driver_sql(f"DROP VIEW [{view}]")
-        # Who migrated may have changed the tables as well.
-        as_declared = tables and set(there) == set(metadata.tables)
+        as_declared = tables and _columns(connection) == {
+            (table.name, column.name) for table in metadata.tables.values() for column in table.columns
+        }
         for table in there:
             connection.exec_driver_sql(f"{'TRUNCATE' if as_declared else 'DROP'} TABLE [{table}]")
         if tables and not as_declared:
@@ -61,6 +62,15 @@ def _names(connection: sa.Connection, kind: str) -> list[str]:
         "WHERE o.type = ? AND s.name = SCHEMA_NAME() ORDER BY o.object_id DESC"
     )
     return [row[0] for row in connection.exec_driver_sql(query, (kind,))]
+
+
+def _columns(connection: sa.Connection) -> set[tuple[str, str]]:
+    """Table and name of every column: a test may have migrated, dropped or altered."""
+    query = (
+        "SELECT o.name, c.name FROM sys.columns AS c JOIN sys.objects AS o ON o.object_id = c.object_id "
+        "JOIN sys.schemas AS s ON s.schema_id = o.schema_id WHERE o.type = 'U' AND s.name = SCHEMA_NAME()"
+    )
+    return {(row[0], row[1]) for row in connection.exec_driver_sql(query)}
 
 
 def _refuse_used(named: Database, refusal: DatabaseError) -> None:
