@@ -1,13 +1,17 @@
 """sql/queries and sql/roles: what analysts start from, run as they stand."""
 
+import re
+
 import pytest
 import sqlalchemy as sa
 
+from resources import views
 from resources.database import Database
 from resources.tables import metadata
-from resources.views import SQL
+from resources.views import SQL, read_views
 from support.archive_rows import ArchiveRows
 
+SQL_SERVER_ROLE = (SQL / "roles" / "analyst_sql_server.sql").read_text(encoding="utf-8")
 QUERIES = sorted(path.stem for path in (SQL / "queries").glob("*.sql"))
 
 
@@ -89,6 +93,24 @@ def test_an_analyst_reads_views_and_no_table(postgresql_database: Database) -> N
             connection.exec_driver_sql("SELECT * FROM videos")
     with postgresql_database.write() as connection:
         connection.exec_driver_sql("DROP OWNED BY al_analyst; DROP ROLE al_analyst")
+
+
+def test_the_role_of_sql_server_may_read_every_view() -> None:
+    granted = re.findall(r"^GRANT SELECT ON (\w+) TO al_analyst;$", SQL_SERVER_ROLE, re.MULTILINE)
+    assert granted == sorted(view.name for view in read_views("mssql"))
+
+
+def test_sql_server_takes_the_role_twice(mssql_database: Database) -> None:
+    with mssql_database.write() as connection:
+        views.create(connection, read_views("mssql"))
+    code = re.sub(r"^--.*$", "", SQL_SERVER_ROLE, flags=re.MULTILINE)
+    statements = [part for part in code.split(";") if part.strip()]
+    with mssql_database.at_once() as connection:
+        for statement in statements * 2:
+            connection.exec_driver_sql(statement)
+        for statement in statements[1:]:
+            connection.exec_driver_sql(statement.replace("GRANT", "REVOKE").replace(" TO ", " FROM "))
+        connection.exec_driver_sql("DROP ROLE al_analyst")
 
 
 def test_every_view_and_table_is_described() -> None:
