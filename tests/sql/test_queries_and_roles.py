@@ -31,6 +31,17 @@ def test_every_query_runs_on_an_empty_archive(archive: ArchiveRows) -> None:
         assert archive.query(read(name)) == [], name
 
 
+def test_every_statement_of_the_readme_runs(archive: ArchiveRows) -> None:
+    text = (SQL.parent / "README.md").read_text(encoding="utf-8")
+    statements = [
+        part for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) for part in block.split(";\n")
+    ]
+    assert len(statements) >= 4
+    for statement in statements:
+        if statement.strip():
+            assert archive.database.fetch(sa.text(statement)).num_rows == 0, statement
+
+
 def test_counts_per_individual_lead_with_the_most_seen(archive: ArchiveRows) -> None:
     first, second = archive.video(1, [0, 400])
     archive.classes("zero", "one", "two")
