@@ -20,7 +20,7 @@ EPOCH_MICROSECONDS = EPOCH_DAYS * 86_400_000_000
 
 
 def encode(batch: pa.RecordBatch) -> bytes:
-    """One complete COPY stream with the batch's rows."""
+    """The batch's rows, to stand between HEADER and TRAILER."""
     rows = batch.num_rows
     parts: list[list[bytes]] = []
     record: list[np.ndarray[Any, Any]] = [np.full(rows, batch.num_columns, ">i2")]
@@ -49,7 +49,7 @@ def encode(batch: pa.RecordBatch) -> bytes:
     pieces: list[bytes] = [b""] * (rows * len(parts))
     for position, part in enumerate(parts):
         pieces[position :: len(parts)] = part
-    return b"".join([HEADER, *pieces, TRAILER])
+    return b"".join(pieces)
 
 
 def _numbers(column: pa.Array) -> np.ndarray[Any, Any]:

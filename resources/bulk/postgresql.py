@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -99,10 +101,23 @@ class PostgreSQL(Dialect):
 def _copy(connection: sa.Connection, target: str, batches: Iterable[pa.RecordBatch]) -> None:
     quote = connection.dialect.identifier_preparer.quote
     driver: Any = connection.connection.driver_connection
+    with ThreadPoolExecutor(1) as encoder, driver.cursor() as cursor:
+        for names, alike in itertools.groupby(batches, lambda batch: batch.schema.names):
+            columns = ", ".join(quote(name) for name in names)
+            with cursor.copy(f"COPY {target} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.write(copy_binary.HEADER)
+                for rows in _encoded_ahead(encoder, alike):
+                    copy.write(rows)
+                copy.write(copy_binary.TRAILER)
+
+
+def _encoded_ahead(encoder: ThreadPoolExecutor, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    """Each batch is encoded while the server takes in the one before: by turns both would wait half of the time."""
+    waiting: Future[bytes] | None = None
     for batch in batches:
-        names = ", ".join(quote(name) for name in batch.schema.names)
-        with (
-            driver.cursor() as cursor,
-            cursor.copy(f"COPY {target} ({names}) FROM STDIN (FORMAT BINARY)") as copy,
-        ):
-            copy.write(copy_binary.encode(batch))
+        started = encoder.submit(copy_binary.encode, batch)
+        if waiting is not None:
+            yield waiting.result()
+        waiting = started
+    if waiting is not None:
+        yield waiting.result()

@@ -9,6 +9,7 @@ import pickle
 import struct
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -30,11 +31,26 @@ def main() -> None:
             return
         try:
             with _connected(path) as connection:
-                for batch in _batches(connection, statements, kinds, batch_rows):
-                    _send(answers, b"B", batch.serialize())
+                _answer(answers, _batches(connection, statements, kinds, batch_rows))
             _send(answers, b".", b"")
         except dbapi.Error as error:
             _send(answers, b"E", str(error).encode())
+
+
+def _answer(answers: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
+    """Each batch goes through the pipe while SQLite reads the next one."""
+    with ThreadPoolExecutor(1) as sender:
+        sending: Future[None] | None = None
+        for batch in batches:
+            if sending is not None:
+                sending.result()
+            sending = sender.submit(_send_batch, answers, batch)
+        if sending is not None:
+            sending.result()
+
+
+def _send_batch(answers: BinaryIO, batch: pa.RecordBatch) -> None:
+    _send(answers, b"B", batch.serialize())
 
 
 @contextmanager
