@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from resources import bulk, content_hash, restrictions, tables
 from resources.database import Database
 from resources.errors import DatabaseError, SchemaMismatchError
+from resources.slice_locks import locks
 from resources.slices import Slice, Update
 from resources.spool import Spool
 
@@ -115,7 +116,8 @@ class SliceWriter:
         dialect = bulk.dialect(self._database.dialect_name)
         with self._database.write() as connection:
             # Also waits until a commit whose connection broke has ended, one way or the other.
-            dialect.lock(connection, f"{entry['asset']}\n{entry['slice']}")
+            for lock in locks(slice.where, [spooled.table for spooled in spool.tables]):
+                dialect.lock(connection, lock.name, shared=lock.shared)
             if begun and _stands(connection, begun, entry):
                 return
             if mode == "replace":

@@ -84,8 +84,8 @@ class Dialect:
         """
         return []
 
-    def lock(self, connection: sa.Connection, name: str) -> None:
-        """Make writers of the same slice queue up until the transaction ends."""
+    def lock(self, connection: sa.Connection, name: str, *, shared: bool = False) -> None:
+        """Wait for the name, and keep it until the transaction ends; `shared` with others who take it so."""
 
     def damage(self, connection: sa.Connection) -> Iterator[str]:
         """What the database itself finds broken in its own files, where it can be asked; never row data."""

@@ -27,7 +27,7 @@ LOCK_MILLISECONDS = 600_000
 # The return code of a procedure comes back as a row, since pyodbc has no output parameters.
 _LOCK = (
     "DECLARE @outcome int; "
-    "EXEC @outcome = sp_getapplock @Resource = ?, @LockMode = 'Exclusive', @LockOwner = 'Transaction', "
+    "EXEC @outcome = sp_getapplock @Resource = ?, @LockMode = ?, @LockOwner = 'Transaction', "
     "@LockTimeout = ?; SELECT @outcome"
 )
 _REFUSALS = {-1: "another writer has held it for ten minutes", -3: "two writers waited for each other"}
@@ -116,7 +116,7 @@ class SQLServer(Dialect):
             ]
         return [f"page compression: {', '.join(COMPRESSED)}"]
 
-    def lock(self, connection: sa.Connection, name: str) -> None:
+    def lock(self, connection: sa.Connection, name: str, *, shared: bool = False) -> None:
         """A lock on the name, which goes with the transaction. Raises BusyDatabaseError after ten minutes."""
         # A procedure does not begin a transaction, a table read does; this one nobody changes.
         connection.exec_driver_sql("SELECT COUNT(*) FROM sys.schemas").scalar()
@@ -124,7 +124,7 @@ class SQLServer(Dialect):
         resource = f"al-assets {hashlib.sha256(name.encode()).hexdigest()}"
         cursor: Any = connection.connection.cursor()
         try:
-            cursor.execute(_LOCK, resource, LOCK_MILLISECONDS)
+            cursor.execute(_LOCK, resource, "Shared" if shared else "Exclusive", LOCK_MILLISECONDS)
             while cursor.description is None and cursor.nextset():
                 pass
             outcome = int(cursor.fetchone()[0])

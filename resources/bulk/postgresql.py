@@ -69,9 +69,10 @@ class PostgreSQL(Dialect):
         text = " ".join([text, *(name for name in concerns if name and f'"{name}"' not in text)])
         return f"{text}; {CURES[state]}" if state in CURES else text
 
-    def lock(self, connection: sa.Connection, name: str) -> None:
+    def lock(self, connection: sa.Connection, name: str, *, shared: bool = False) -> None:
         """Of two writers that replace one slice at once, the second would not see, and so keep, the first's rows."""
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+        take = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+        connection.execute(sa.select(take(sa.func.hashtextextended(name, 0))))
 
     def insert(self, connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> None:
         """Insert rows inside the caller's transaction."""

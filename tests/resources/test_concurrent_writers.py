@@ -7,10 +7,13 @@ import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import repeat
 
+import pandas as pd
 import sqlalchemy as sa
 
+from al_assets.keys import frame_range
 from resources.database import Database
 from resources.slice_writer import SliceWriter
+from resources.slices import KeyList, KeyRange, KeyRanges, Slice
 from resources.tables import frames as frames_table
 from support.archive_rows import ArchiveRows
 from support.rows import NOW, count, frames, video_slice
@@ -53,6 +56,44 @@ def test_processes_that_write_the_same_slice_end_as_one_of_them_and_never_a_mix(
     assert len(set(seen)) > 2
     assert standing_version(database)[0] in (30, 31)
     assert count(database, "materializations") == 31
+
+
+OVERLAPPING = {
+    "a video": ({"frame_id": KeyRange(*frame_range(1))}, (1,)),
+    "two videos": ({"frame_id": KeyRanges((KeyRange(*frame_range(1)), KeyRange(*frame_range(2))))}, (1, 2)),
+    "two by name": ({"video_id": KeyList(("clip-1", "clip-2"))}, (1, 2)),
+    "the table": ({}, (1, 2)),
+}
+
+
+def rewrite_overlapping(url: str, writer: int) -> None:
+    """Replace what one of OVERLAPPING says, several times, by rows with keys and a brightness of the writer's own."""
+    name, (where, videos) = list(OVERLAPPING.items())[writer]
+    rows = pd.concat([frames(number, 300, brightness=writer / 10) for number in videos])
+    # Keys of two writers do not collide, so that nothing but the locks keeps them apart.
+    apart = rows["frame_index"] * len(OVERLAPPING) + writer
+    rows = rows.assign(frame_id=rows["frame_id"] - rows["frame_index"] + apart, frame_index=apart)
+    for _ in range(REWRITES):
+        SliceWriter(Database(url=url)).write("frames", Slice(where, {"frames": rows}, name=name), now=NOW)
+
+
+def test_slices_that_overlap_under_different_names_never_mix(database: Database) -> None:
+    standing = sa.select(
+        frames_table.c.video_id,
+        sa.func.count(sa.distinct(frames_table.c.brightness)),
+        sa.func.count(),
+    ).group_by(frames_table.c.video_id)
+    seen = set()
+    with ThreadPoolExecutor(len(OVERLAPPING)) as pool:
+        running = [
+            pool.submit(rewrite_overlapping, database.url, writer) for writer in range(len(OVERLAPPING))
+        ]
+        while not all(writer.done() for writer in running):
+            with database.read() as connection:
+                seen |= {tuple(row) for row in connection.execute(standing)}
+        for writer in running:
+            writer.result()
+    assert seen == {("clip-1", 1, 300), ("clip-2", 1, 300)}
 
 
 def test_a_reader_sees_the_old_slice_until_the_commit(database: Database) -> None:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from al_assets.keys import frame_range
 from resources import bulk
 from resources.database import Database
+from resources.slice_locks import locks
 from resources.slice_writer import SliceWriter
 from resources.slices import KeyRange, Slice, Update
 from resources.tables import metadata
@@ -90,7 +91,8 @@ def die_at(url: str, version: str, event: str) -> None:
 def wait_for_writers(database: Database) -> None:
     """Wait until the server has noticed that its client is dead: whoever gets the writers' lock is alone."""
     with database.write() as connection:
-        bulk.dialect(database.dialect_name).lock(connection, f"{ASSET}\n{version_slice(1).name}")
+        for lock in locks(version_slice(1).where, [metadata.tables["frames"]]):
+            bulk.dialect(database.dialect_name).lock(connection, lock.name, shared=lock.shared)
 
 
 def standing_version(database: Database, video_no: int = 1) -> tuple[int, sa.Row[Any]]:
