@@ -103,7 +103,8 @@ def upgrade_database() -> None:
 
     database = Database(url=_environment().database_url)
     database.make_folder()
-    migrations.upgrade(database)
+    for line in migrations.upgrade(database):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"tables are at revision {migrations.current(database)}")
 
 

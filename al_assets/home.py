@@ -61,15 +61,15 @@ load_from:
 """
 
 
-def prepare(environment: Environment) -> None:
-    """Make what is missing: folders, Dagster's configuration, the tables at their newest revision."""
+def prepare(environment: Environment) -> list[str]:
+    """Make what is missing: folders, Dagster's configuration, the tables at their newest revision; says what."""
     environment.dagster_home.mkdir(parents=True, exist_ok=True)
     configuration = environment.dagster_home / "dagster.yaml"
     if not configuration.exists():
         configuration.write_text(DAGSTER_YAML + compute_logs(environment), encoding="utf-8")
     archive = make_archive(environment)
     archive.storage.make_folders(FOLDERS)
-    migrations.upgrade(archive.database)
+    return migrations.upgrade(archive.database)
 
 
 def compute_logs(environment: Environment) -> str:
@@ -113,7 +113,8 @@ def run_dagster(environment: Environment, host: str, port: int) -> int:
     A child of a shell script starts with INT and TERM ignored and hands that on; both are restored here, so
     that stopping `al dev` stops Dagster.
     """
-    prepare(environment)
+    for line in prepare(environment):
+        print(line)
     command = [
         *(sys.executable, "-m", "dagster", "dev"),
         *("-w", str(workspace_file(environment)), "-h", host, "-p", str(port)),

@@ -13,7 +13,7 @@ from resources.azure_sql import INSTALL_DRIVER
 from resources.errors import OTHER_TABLES
 
 # Deadlock; a lock waited for too long; conflicts of snapshots with other writers and with changed tables.
-_CONFLICTS = (1205, 1222, 3960, 3961, 3966)
+_CONFLICTS = (1205, 1222, 3956, 3960, 3961, 3966)
 # Azure SQL: fail-over, throttling, resuming, too many sessions or requests.
 _SERVICE = (4221, 40143, 40166, 40197, 40501, 40540, 40613, 49918, 49919, 49920, 10928, 10929)
 TRANSIENT = frozenset((*_CONFLICTS, *_SERVICE))
@@ -21,7 +21,7 @@ TRANSIENT = frozenset((*_CONFLICTS, *_SERVICE))
 _NETWORK = frozenset((64, 233, 10053, 10054, 10060))
 _STATEMENT_STATES = ("21", "22", "23", "42")
 TRANSIENT_STATES = ("40001", "08S01", "08S02", "08001", "08003", "08007", "HYT00", "HYT01")
-_BUSY = "the database is busy or moves to another machine ({code}); it is tried again"
+_BUSY = "the database is busy or moves to another machine ({code}); try again in a minute"
 _SIGN_IN = (
     "the server refuses the sign-in ({code}); correct user and password, or give the identity a user in this "
     "database (CREATE USER [name] FROM EXTERNAL PROVIDER)"
@@ -39,8 +39,8 @@ _ADVICE = {
     18488: "the password must be changed first ({code}); set a new one on the server",
     40615: _FIREWALL,
     40914: _FIREWALL,
-    40613: "the database is not there yet ({code}): it resumes from its pause or moves; it is tried again, a minute "
-    "is usual",
+    40613: "the database is not there yet ({code}): it resumes from its pause or moves, which takes a minute or "
+    "two; try again",
     40544: "the database is full ({code}); raise its size limit or delete what is not needed",
     1105: "the database is full ({code}); give it room",
     9002: "the transaction log is full ({code}); back it up or give it room",
@@ -91,6 +91,11 @@ def is_transient(error: BaseException) -> bool:
     if any(code in _NETWORK for code in found) and not state(error).startswith(_STATEMENT_STATES):
         return True
     return state(error) in TRANSIENT_STATES and not is_final(error)
+
+
+def comes_soon(error: BaseException) -> bool:
+    """Whether Azure answers, but has no connection to give just now."""
+    return any(code in _SERVICE for code in codes(error))
 
 
 def explain(error: BaseException) -> str:

@@ -26,6 +26,8 @@ Result = TypeVar("Result")
 
 BATCH_ROWS = 10_000
 ATTEMPTS = 8
+RESUME_SECONDS = 90
+"""A serverless database that was paused is there again after a minute or so."""
 
 _engines: dict[tuple[int, str], sa.Engine] = {}
 _engines_lock = threading.Lock()
@@ -55,7 +57,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def make_folder(self) -> None:
         """Make the folder of a SQLite file that is not there yet; other databases need none."""
-        parsed = sa.make_url(self.url)
+        parsed = _parsed(self.url)
         if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
 
@@ -77,7 +79,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
         engine = self.engine
         with (
             self._readable(engine),
-            engine.connect().execution_options(**bulk.dialect(engine.name).read_options) as connection,
+            _connected(engine).execution_options(**bulk.dialect(engine.name).read_options) as connection,
             connection.begin() as transaction,
         ):
             yield connection
@@ -91,7 +93,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
         committing = False
         with (
             self._readable(engine),
-            engine.connect().execution_options(**bulk.dialect(engine.name).write_options) as connection,
+            _connected(engine).execution_options(**bulk.dialect(engine.name).write_options) as connection,
         ):
             try:
                 with connection.begin():
@@ -110,7 +112,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
         engine = self.engine
         with (
             self._readable(engine),
-            engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+            _connected(engine).execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
             yield connection
 
@@ -161,7 +163,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
         yield from arrow_results.read_batches(self._rows(result), names, types, batch_rows)
 
     def retry(self, attempt: Callable[[], Result]) -> Result:
-        """Call `attempt`, and again with back-off and jitter (half a minute in all) after transient faults.
+        """Call `attempt`, and again with back-off and jitter (some ten seconds in all) after transient faults.
 
         After a commit whose outcome is unknown too: `attempt` must see for itself whether it stands.
         """
@@ -191,6 +193,19 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise _translated(engine, error, False) from None
 
 
+def _connected(engine: sa.Engine) -> sa.Connection:
+    """A connection; a server that says that it is on its way up is waited for."""
+    dialect = bulk.dialect(engine.name)
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(
+            lambda error: isinstance(error, sa.exc.DBAPIError) and dialect.comes_soon(error.orig or error)
+        ),
+        wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
+        stop=tenacity.stop_after_delay(RESUME_SECONDS),
+        reraise=True,
+    )(engine.connect)
+
+
 def _restored(url: str) -> Database:
     return Database(url=url)
 
@@ -206,11 +221,21 @@ def _shown(engine: sa.Engine) -> str:
     return engine.url.set(query={}).render_as_string(hide_password=True)
 
 
-def _make_engine(url: str) -> sa.Engine:
+def _parsed(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise DatabaseError("AL_DATABASE_URL is no SQLAlchemy URL, e.g. sqlite:////data/al.db") from None
+    except (sa.exc.ArgumentError, ValueError):
+        raise DatabaseError(
+            "AL_DATABASE_URL is no SQLAlchemy URL, e.g. sqlite:////data/al.db or "
+            "postgresql+psycopg://user@host/db; in a password write @ as %40, : as %3A and / as %2F"
+        ) from None
+    if parsed.host and "@" in parsed.host:
+        raise DatabaseError("AL_DATABASE_URL has an @ in user or password; write it as %40")
+    return parsed
+
+
+def _make_engine(url: str) -> sa.Engine:
+    parsed = _parsed(url)
     dialect = bulk.dialect(parsed.get_backend_name())
     try:
         return dialect.make_engine(parsed)

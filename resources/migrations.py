@@ -10,10 +10,10 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from alembic import command
@@ -26,6 +26,7 @@ from resources import bulk, views
 from resources.errors import BusyDatabaseError, DatabaseError
 from resources.tables import metadata
 
+Result = TypeVar("Result")
 # Servers that speak T-SQL over PostgreSQL lengthen an index's name by a hash.
 HASHED = re.compile(r"[0-9a-f]{32}$")
 # Alembic keeps the running migration in module globals.
@@ -48,6 +49,9 @@ class Transactions(Protocol):
     def at_once(self) -> AbstractContextManager[sa.Connection]:
         """A connection that commits every statement by itself."""
 
+    def retry(self, attempt: Callable[[], Result]) -> Result:
+        """Call `attempt`, and again after transient faults."""
+
 
 def upgrade(database: Transactions) -> list[str]:
     """Bring the schema to head, in one transaction, and the views to the files; returns what was done.
@@ -57,6 +61,11 @@ def upgrade(database: Transactions) -> list[str]:
     work done. Raises MigrationError for a database that this version does not know.
     """
     _allow_snapshots(database)
+    # Where the other process commits in the middle of a look, SQL Server ends that look as a conflict.
+    return database.retry(lambda: _upgrade(database))
+
+
+def _upgrade(database: Transactions) -> list[str]:
     with database.read() as connection:
         if _is_current(connection):
             return []
@@ -73,7 +82,7 @@ def upgrade(database: Transactions) -> list[str]:
         after = _revision(connection)
     moved = [f"schema: {before or 'empty'} -> {after}"] if before != after else []
     done = [*moved, f"views: {len(files)} created"]
-    if before is None:
+    if moved:
         with database.at_once() as connection:
             done += bulk.dialect(connection.dialect.name).compress(connection)
     return done

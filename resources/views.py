@@ -25,13 +25,14 @@ _STORED = {
     "JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.type = 'V' AND s.name = SCHEMA_NAME()",
 }
 _GRANTS = {
-    "postgresql": "SELECT table_name, grantee, privilege_type FROM information_schema.table_privileges "
+    "postgresql": "SELECT table_name, grantee, privilege_type, CASE is_grantable WHEN 'YES' THEN 'W' ELSE 'G' END "
+    "FROM information_schema.table_privileges "
     "WHERE table_schema = :schema AND table_name IN :names AND grantee <> CURRENT_USER",
     # INFORMATION_SCHEMA would show only what this very user granted.
-    "mssql": "SELECT o.name, who.name, p.permission_name FROM sys.database_permissions p "
+    "mssql": "SELECT o.name, who.name, p.permission_name, p.state FROM sys.database_permissions p "
     "JOIN sys.objects o ON o.object_id = p.major_id JOIN sys.schemas s ON s.schema_id = o.schema_id "
     "JOIN sys.database_principals who ON who.principal_id = p.grantee_principal_id "
-    "WHERE p.class = 1 AND p.minor_id = 0 AND p.state IN ('G', 'W') AND s.name = :schema AND o.name IN :names",
+    "WHERE p.class = 1 AND p.minor_id = 0 AND p.state IN ('G', 'W', 'D') AND s.name = :schema AND o.name IN :names",
 }
 _READERS = sa.text(
     "SELECT reader.relname FROM pg_depend d JOIN pg_rewrite rule ON rule.oid = d.objid "
@@ -69,6 +70,16 @@ class View:
         return hashlib.sha256(promise.encode()).hexdigest()[:12]
 
 
+@dataclass(frozen=True)
+class Grant:
+    """A right on a view. state as SQL Server spells it: G granted, W granted with the right to grant, D denied."""
+
+    view: str
+    grantee: str
+    privilege: str
+    state: str
+
+
 def read_views(dialect_name: str = "sqlite", folder: Path = SQL / "views") -> list[View]:
     """Every view in an order in which they can be created; a dialect's own spelling where there is one.
 
@@ -94,8 +105,8 @@ def stand(connection: sa.Connection, views: Sequence[View]) -> dict[str, bool]:
     return {view.name: _mark(connection, view) in stored.get(view.name, "") for view in views}
 
 
-def drop(connection: sa.Connection, views: Sequence[View]) -> list[tuple[str, str, str]]:
-    """Drop those of the views that are there; returns their grants, which would be lost, for `create`.
+def drop(connection: sa.Connection, views: Sequence[View]) -> list[Grant]:
+    """Drop those of the views that are there; returns their rights, which would be lost, for `create`.
 
     Raises ViewInUseError where PostgreSQL would refuse because of a view that is not the platform's.
     """
@@ -111,15 +122,13 @@ def drop(connection: sa.Connection, views: Sequence[View]) -> list[tuple[str, st
         _refuse_readers(connection, there)
     query = sa.text(_GRANTS[connection.dialect.name]).bindparams(sa.bindparam("names", expanding=True))
     where = {"schema": connection.dialect.default_schema_name, "names": there}
-    grants = [(row[0], row[1], row[2]) for row in connection.execute(query, where)]
+    grants = [Grant(*row) for row in connection.execute(query, where)]
     # In one statement: which view reads which may differ from version to version.
     connection.exec_driver_sql(f"DROP VIEW {', '.join(reversed(quoted))}")
     return grants
 
 
-def create(
-    connection: sa.Connection, views: Sequence[View], grants: Iterable[tuple[str, str, str]] = ()
-) -> None:
+def create(connection: sa.Connection, views: Sequence[View], grants: Iterable[Grant] = ()) -> None:
     """Create the views in order, with comments where the dialect has them, and restore grants."""
     quote = connection.dialect.identifier_preparer.quote
     # psycopg looks for placeholders even where no parameters are given.
@@ -129,10 +138,13 @@ def create(
         if connection.dialect.name == "postgresql":
             _comment(connection, view)
     names = {view.name for view in views}
-    for name, grantee, privilege in grants:
-        if name in names:
-            who = "PUBLIC" if grantee == "PUBLIC" else quote(grantee)
-            connection.exec_driver_sql(f"GRANT {privilege} ON {quote(name)} TO {who}")
+    for grant in grants:
+        if grant.view in names:
+            who = "PUBLIC" if grant.grantee == "PUBLIC" else quote(grant.grantee)
+            verb, option = {"D": ("DENY", ""), "W": ("GRANT", " WITH GRANT OPTION")}.get(
+                grant.state, ("GRANT", "")
+            )
+            connection.exec_driver_sql(f"{verb} {grant.privilege} ON {quote(grant.view)} TO {who}{option}")
 
 
 def _refuse_readers(connection: sa.Connection, names: Sequence[str]) -> None:

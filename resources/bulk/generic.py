@@ -66,6 +66,10 @@ class Dialect:
         """Whether to try the transaction again; `disconnected` is SQLAlchemy's view of the connection."""
         return disconnected or self.is_transient(error)
 
+    def comes_soon(self, error: BaseException) -> bool:
+        """Whether the server, asked for a connection, answers that it will have one in a moment."""
+        return False
+
     def explain(self, error: BaseException) -> str:
         """What went wrong, without any row data; drivers like to quote the offending key."""
         return type(error).__name__

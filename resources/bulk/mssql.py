@@ -85,6 +85,10 @@ class SQLServer(Dialect):
             return False
         return disconnected or azure_sql_errors.is_transient(error)
 
+    def comes_soon(self, error: BaseException) -> bool:
+        """Resuming, moving or throttled."""
+        return azure_sql_errors.comes_soon(error)
+
     def explain(self, error: BaseException) -> str:
         """The server's number in plain words; its message would quote the row."""
         return azure_sql_errors.explain(error)
@@ -103,18 +107,21 @@ class SQLServer(Dialect):
         return True
 
     def compress(self, connection: sa.Connection) -> list[str]:
-        """Page compression, which stores a version that all rows of a page share once a page."""
+        """Page compression, which stores an id that all rows of a page share once a page; of indexes too."""
         quote = connection.dialect.identifier_preparer.quote
+        rebuilt = []
         try:
             for table in COMPRESSED:
-                connection.exec_driver_sql(
-                    f"ALTER TABLE {quote(table)} REBUILD PARTITION = ALL WITH (DATA_COMPRESSION = PAGE)"
-                )
+                # To rebuild a table with rows in it may take an hour, which is for its owner to choose.
+                if connection.exec_driver_sql(f"SELECT TOP 1 frame_id FROM {quote(table)}").first() is None:
+                    connection.exec_driver_sql(
+                        f"ALTER INDEX ALL ON {quote(table)} REBUILD WITH (DATA_COMPRESSION = PAGE)"
+                    )
+                    rebuilt.append(table)
         except sa.exc.DBAPIError as error:
-            return [
-                f"page compression is not to be had here, which costs space only: {self.explain(error.orig or error)}"
-            ]
-        return [f"page compression: {', '.join(COMPRESSED)}"]
+            why = self.explain(error.orig or error)
+            return [f"page compression is not to be had here, which costs space only: {why}"]
+        return [f"page compression: {', '.join(rebuilt)}"] if rebuilt else []
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool = False) -> None:
         """A lock on the name, which goes with the transaction. Raises BusyDatabaseError after ten minutes."""

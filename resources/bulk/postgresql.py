@@ -55,6 +55,10 @@ class PostgreSQL(Dialect):
         refused = "FATAL" in text and not any(refusal in text for refusal in TRANSIENT_REFUSALS)
         return type(error).__name__ in ("OperationalError", "ConnectionTimeout") and not refused
 
+    def comes_soon(self, error: BaseException) -> bool:
+        """Starting or recovering."""
+        return "the database system is starting up" in str(error) or "recovery mode" in str(error)
+
     def explain(self, error: BaseException) -> str:
         """What the server says first, what it concerns, what to do; its DETAIL and CONTEXT would quote the row."""
         state = getattr(error, "sqlstate", None)

@@ -9,7 +9,9 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
+from resources import restrictions
 from resources.database import Database
+from resources.partition_rows import of_partitions
 from resources.table_metadata import PREVIEW_ROWS, column_schema, preview
 from resources.tables import drift_results, frames, incidents, metadata, selections, training_sets, videos
 
@@ -47,12 +49,12 @@ class MonitoringQueries:
     def quality(self, video_ids: Sequence[str]) -> pd.DataFrame:
         """Image quality of the frames of videos: frame_id, video_id, brightness, sharpness."""
         query = sa.select(frames.c.frame_id, frames.c.video_id, frames.c.brightness, frames.c.sharpness)
-        parts = [
-            self.database.fetch(
-                query.where(frames.c.video_id == video_id).order_by(frames.c.frame_id)
-            ).to_pandas()
-            for video_id in video_ids
-        ]
+        parts = []
+        for video_id in video_ids:
+            rows = of_partitions(self.database, frames, [video_id])
+            for condition in restrictions.conditions(frames, rows):
+                found = self.database.fetch(query.where(*condition).order_by(frames.c.frame_id))
+                parts.append(found.to_pandas())
         columns = ["frame_id", "video_id", "brightness", "sharpness"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
@@ -91,7 +93,12 @@ class MonitoringQueries:
             .join(frames, frames.c.frame_id == selections.c.frame_id)
             .join(videos, videos.c.video_id == frames.c.video_id)
             .where(selections.c.batch_id == batch_id)
-            .where((selections.c.arm == "evaluation") != (videos.c.split != "train"))
+            .where(
+                sa.or_(
+                    sa.and_(selections.c.arm == "evaluation", videos.c.split == "train"),
+                    sa.and_(selections.c.arm != "evaluation", videos.c.split != "train"),
+                )
+            )
         )
         with self.database.read() as connection:
             return int(connection.scalar(query) or 0)

@@ -1,18 +1,32 @@
--- A PostgreSQL role that may read the views and nothing else. Run it as the owner of the schema, again after an
--- upgrade that adds a view (an upgrade keeps the grants of the views that were there):
+-- A PostgreSQL role that may read the platform's views and nothing else. Run it as the owner of the schema, again after
+-- an upgrade that adds a view (an upgrade keeps the grants of the views that were there):
 --   psql DATABASE -f sql/roles/analyst.sql
 --   GRANT al_analyst TO somebody;
 -- Views read their tables with the rights of the views' owner, so the role needs none on the tables.
 DO $$
-DECLARE
-    view_name text;
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'al_analyst') THEN
         CREATE ROLE al_analyst NOLOGIN;
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO al_analyst', current_schema());
-    FOR view_name IN SELECT viewname FROM pg_views WHERE schemaname = current_schema() LOOP
-        EXECUTE format('GRANT SELECT ON %I TO al_analyst', view_name);
-    END LOOP;
 END
 $$;
+GRANT SELECT ON annotation_classes TO al_analyst;
+GRANT SELECT ON annotator_agreement TO al_analyst;
+GRANT SELECT ON archive_overview TO al_analyst;
+GRANT SELECT ON class_distribution TO al_analyst;
+GRANT SELECT ON co_occurrence TO al_analyst;
+GRANT SELECT ON confused_pairs TO al_analyst;
+GRANT SELECT ON current_predictions TO al_analyst;
+GRANT SELECT ON frame_labels TO al_analyst;
+GRANT SELECT ON frame_neighbours TO al_analyst;
+GRANT SELECT ON frame_times TO al_analyst;
+GRANT SELECT ON human_labels TO al_analyst;
+GRANT SELECT ON label_provenance TO al_analyst;
+GRANT SELECT ON learning_curve TO al_analyst;
+GRANT SELECT ON recordings TO al_analyst;
+GRANT SELECT ON resolved_classes TO al_analyst;
+GRANT SELECT ON sighting_frames TO al_analyst;
+GRANT SELECT ON sighting_runs TO al_analyst;
+GRANT SELECT ON sightings TO al_analyst;
+GRANT SELECT ON unreviewed_predictions TO al_analyst;

@@ -77,7 +77,7 @@ def test_a_write_outlives_being_disconnected_by_an_administrator(
     postgresql_database: Database, other: ArchiveRows
 ) -> None:
     tries = at_first(
-        postgresql_database, RECORD, lambda pid: other.query(f"SELECT pg_terminate_backend({pid}, 5000)")
+        postgresql_database, RECORD, lambda pid: execute(other, f"SELECT pg_terminate_backend({pid}, 5000)")
     )
     write(postgresql_database)
     assert len(tries) == 2

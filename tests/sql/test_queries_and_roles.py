@@ -1,6 +1,7 @@
 """sql/queries and sql/roles: what analysts start from, run as they stand."""
 
 import re
+from contextlib import nullcontext
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from resources.tables import metadata
 from resources.views import SQL, read_views
 from support.archive_rows import ArchiveRows
 
-SQL_SERVER_ROLE = (SQL / "roles" / "analyst_sql_server.sql").read_text(encoding="utf-8")
+ROLES = {path.name: path.read_text(encoding="utf-8") for path in sorted((SQL / "roles").glob("*.sql"))}
 QUERIES = sorted(path.stem for path in (SQL / "queries").glob("*.sql"))
 
 
@@ -90,31 +91,37 @@ def test_yield_of_batches_counts_answers_by_arm(archive: ArchiveRows) -> None:
     ]
 
 
-def test_an_analyst_reads_views_and_no_table(postgresql_database: Database) -> None:
-    role = (SQL / "roles" / "analyst.sql").read_text(encoding="utf-8")
+def test_an_analyst_reads_the_platforms_views_and_nothing_else(postgresql_database: Database) -> None:
     with postgresql_database.write() as connection:
-        connection.exec_driver_sql("CREATE VIEW anything AS SELECT COUNT(*) AS videos FROM videos")
+        views.create(connection, read_views("postgresql"))
+        connection.exec_driver_sql("CREATE VIEW payroll AS SELECT COUNT(*) AS videos FROM videos")
         driver = connection.connection.driver_connection
-        driver.execute(role)
-        driver.execute(role)
-    with postgresql_database.read() as connection:
-        connection.exec_driver_sql("SET LOCAL ROLE al_analyst")
-        assert connection.exec_driver_sql("SELECT videos FROM anything").scalar() == 0
-        with pytest.raises(sa.exc.ProgrammingError, match="permission denied for table videos"):
-            connection.exec_driver_sql("SELECT * FROM videos")
+        driver.execute(ROLES["analyst.sql"])
+        driver.execute(ROLES["analyst.sql"])
+    for name, allowed in (("class_distribution", True), ("videos", False), ("payroll", False)):
+        with postgresql_database.read() as connection:
+            connection.exec_driver_sql("SET LOCAL ROLE al_analyst")
+            refused = (
+                nullcontext()
+                if allowed
+                else pytest.raises(sa.exc.ProgrammingError, match="permission denied")
+            )
+            with refused:
+                connection.exec_driver_sql(f"SELECT * FROM {name}")
     with postgresql_database.write() as connection:
         connection.exec_driver_sql("DROP OWNED BY al_analyst; DROP ROLE al_analyst")
 
 
-def test_the_role_of_sql_server_may_read_every_view() -> None:
-    granted = re.findall(r"^GRANT SELECT ON (\w+) TO al_analyst;$", SQL_SERVER_ROLE, re.MULTILINE)
-    assert granted == sorted(view.name for view in read_views("mssql"))
+@pytest.mark.parametrize("file", ROLES)
+def test_a_role_may_read_every_view(file: str) -> None:
+    granted = re.findall(r"^GRANT SELECT ON (\w+) TO al_analyst;$", ROLES[file], re.MULTILINE)
+    assert granted == sorted(view.name for view in read_views())
 
 
 def test_sql_server_takes_the_role_twice(mssql_database: Database) -> None:
     with mssql_database.write() as connection:
         views.create(connection, read_views("mssql"))
-    code = re.sub(r"^--.*$", "", SQL_SERVER_ROLE, flags=re.MULTILINE)
+    code = re.sub(r"^--.*$", "", ROLES["analyst_sql_server.sql"], flags=re.MULTILINE)
     statements = [part for part in code.split(";") if part.strip()]
     with mssql_database.at_once() as connection:
         for statement in statements * 2:

@@ -79,6 +79,15 @@ def test_a_query_of_the_folder_is_tsql(path) -> None:
         "SELECT STRFTIME('%Y', a) FROM t",
         "INSERT INTO t (a) VALUES (1) ON CONFLICT DO NOTHING",
         "SELECT a FROM t JOIN s USING (a)",
+        "SELECT a FROM t WHERE (a = 1) <> (b = 2)",
+        "SELECT a > 3 AS many FROM t",
+        "SELECT a FROM t WHERE a",
+        "SELECT a FROM t WHERE b = 1 AND NOT a",
+        "SELECT a FROM t WHERE (a, b) IN (SELECT a, b FROM s)",
+        "SELECT a, b FROM t GROUP BY a",
+        "SELECT a, COUNT(*) AS n FROM t",
+        "SELECT TOP 3 a FROM t ORDER BY a OFFSET 2 ROWS",
+        "CREATE TABLE IF NOT EXISTS t (a INT)",
     ],
 )
 def test_what_is_not_tsql_is_found(text: str) -> None:

@@ -83,7 +83,8 @@ def test_who_was_seen_with_whom_can_be_asked_by_month(archive: ArchiveRows) -> N
         archive.label(frame, 1)
         archive.label(frame, 2)
     by_month = (
-        "SELECT month, class_a, class_b, SUM(encounters) FROM co_occurrence GROUP BY 1, 2, 3 ORDER BY 1"
+        "SELECT month, class_a, class_b, SUM(encounters) AS encounters FROM co_occurrence "
+        "GROUP BY month, class_a, class_b ORDER BY month"
     )
     assert archive.query(by_month) == [("2026-01", "zero", "one", 2), ("2026-02", "zero", "one", 1)]
 

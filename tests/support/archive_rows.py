@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from al_assets.keys import frame_id
 from resources.database import Database
 from resources.tables import metadata
+from support import tsql
 
 NOW = datetime(2026, 5, 1, 12)
 _FILLERS = {int: 0, float: 0.0, str: "", bytes: b"", datetime: NOW}
@@ -30,7 +31,8 @@ class ArchiveRows:
             connection.execute(sa.insert(table), row)
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """All rows of a statement."""
+        """All rows of a statement, which is to be one of SQL Server's too."""
+        assert tsql.faults(statement) == [], statement
         with self.database.read() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(statement)]
 

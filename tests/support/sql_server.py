@@ -17,6 +17,11 @@ from resources.tables import metadata
 @contextmanager
 def own_database(url: str) -> Iterator[str]:
     """URL of a new database, dropped afterwards; of the named one, if it is empty, where none may be created."""
+    parsed = sa.make_url(url)
+    if not parsed.host or not parsed.database or "odbc_connect" in parsed.query:
+        raise RuntimeError(
+            "AL_TEST_MSSQL_URL must name host and database: mssql+pyodbc://user:password@host/database"
+        )
     named = Database(url=url)
     name = f"al_test_{secrets.token_hex(4)}"
     try:
@@ -29,13 +34,19 @@ def own_database(url: str) -> Iterator[str]:
         wipe(named, tables=False)
         named.close()
         return
-    own = Database(url=sa.make_url(url).set(database=name).render_as_string(hide_password=False))
+    own = Database(url=parsed.set(database=name).render_as_string(hide_password=False))
+    with own.at_once() as connection:
+        # Tables are dropped there.
+        if connection.exec_driver_sql("SELECT DB_NAME()").scalar() != name:
+            raise RuntimeError(f"AL_TEST_MSSQL_URL does not lead to {name} but elsewhere")
     _allow_snapshots(own)
     try:
         yield own.url
     finally:
         own.close()
-        with suppress(DatabaseError), named.at_once() as connection:
+        with named.at_once() as connection:
+            with suppress(sa.exc.DBAPIError):  # Azure SQL and others drop it all the same
+                connection.exec_driver_sql(f"ALTER DATABASE {name} SET SINGLE_USER WITH ROLLBACK IMMEDIATE")
             connection.exec_driver_sql(f"DROP DATABASE {name}")
         named.close()
 

@@ -89,15 +89,61 @@ class Watch:
 def _node_faults(node: exp.Expression) -> list[str]:
     if isinstance(node, exp.Command):
         return [f"not understood: {node.sql()[:60]}"]
-    if isinstance(node, exp.Func) and type(node).__name__ not in FUNCTIONS:
-        return [f"is {node.sql(dialect='tsql')[:60]} a function of SQL Server?"]
+    if isinstance(node, exp.Create) and node.args.get("exists"):
+        return ["CREATE knows no IF NOT EXISTS"]
+    if isinstance(node, exp.Tuple) and not isinstance(node.parent, exp.Values):
+        return ["values are compared one by one"]
     if isinstance(node, exp.Group) and any(isinstance(key, exp.Literal) for key in node.expressions):
         return ["GROUP BY takes no number"]
-    if isinstance(node, exp.Select) and node.parent is not None and not isinstance(node.parent, exp.Insert):
-        return _inner_select_faults(node)
     if isinstance(node, exp.Subquery) and isinstance(node.parent, exp.From | exp.Join) and not node.alias:
         return ["a derived table needs a name"]
+    if isinstance(node, exp.Select):
+        return _select_faults(node)
+    return _function_faults(node) + _truth_faults(node)
+
+
+def _function_faults(node: exp.Expression) -> list[str]:
+    if isinstance(node, exp.Func) and type(node).__name__ not in FUNCTIONS:
+        return [f"is {node.sql(dialect='tsql')[:60]} a function of SQL Server?"]
     return []
+
+
+def _truth_faults(node: exp.Expression) -> list[str]:
+    """SQL Server has no type for true and false: a condition is no value, and a value no condition."""
+    holder, place = node.parent, node.arg_key
+    while isinstance(holder, exp.Paren):
+        holder, place = holder.parent, holder.arg_key
+    asks = (
+        isinstance(holder, exp.Where | exp.Having | exp.Connector | exp.Not)
+        or (isinstance(holder, exp.Join) and place == "on")
+        or (isinstance(holder, exp.If) and place == "this" and not holder.parent.args.get("this"))
+        or isinstance(holder, exp.CheckColumnConstraint | exp.Constraint | exp.AddConstraint)
+    )
+    is_condition = isinstance(node, exp.Predicate | exp.Connector | exp.Not)
+    if asks and isinstance(node, exp.Column | exp.Literal | exp.Placeholder):
+        return [f"{node.sql()} is no condition"]
+    assigns = isinstance(holder, exp.Update)
+    if is_condition and not asks and not assigns:
+        return [f"{node.sql()[:60]} is no value"]
+    return []
+
+
+def _select_faults(select: exp.Select) -> list[str]:
+    found = []
+    if isinstance(select.args.get("limit"), exp.Limit) and select.args.get("offset"):
+        found.append("TOP and OFFSET do not go together")
+    group = select.args.get("group")
+    if group or any(isinstance(column.unalias(), exp.AggFunc) for column in select.expressions):
+        keys = {key.name for key in group.expressions} if group else set()
+        plain = [column.unalias() for column in select.expressions]
+        found += [
+            f"{column.sql()} is neither grouped by nor aggregated"
+            for column in plain
+            if isinstance(column, exp.Column) and column.name not in keys
+        ]
+    if select.parent is not None and not isinstance(select.parent, exp.Insert):
+        found += _inner_select_faults(select)
+    return found
 
 
 def _inner_select_faults(select: exp.Select) -> list[str]:

@@ -2,7 +2,7 @@
 CREATE VIEW annotation_classes AS
 SELECT
     named.annotation_id,
-    STRING_AGG(named.class_name, '|') WITHIN GROUP (ORDER BY named.class_name) AS class_names,
+    STRING_AGG(CAST(named.class_name AS NVARCHAR(MAX)), '|') WITHIN GROUP (ORDER BY named.class_name) AS class_names,
     SUM(named.marks) AS marks
 FROM (
     SELECT m.annotation_id, r.class_name, COUNT(*) AS marks
