@@ -21,7 +21,7 @@ import numpy as np
 PACKAGES = ("dagster", "torch", "torchvision", "sqlalchemy", "pandas", "numpy", "pyarrow", "av")
 REPEATS = 3
 DEFAULT_ROWS = 200_000
-ROWS = {"io": 1_000_000, "design": 1_000_000, "views": 1_000_000}
+ROWS = {"io": 1_000_000, "dataset": 10_000_000, "design": 1_000_000, "views": 1_000_000}
 
 
 class UnknownCaseError(LookupError):

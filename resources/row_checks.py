@@ -180,11 +180,16 @@ def _finite(column: pa.Array, field: pa.Field) -> pa.Array:
 
 
 def _check_text(column: pa.Array, declared: sa.Column[Any]) -> None:
-    # SQLite would take both and PostgreSQL neither: refuse them alike everywhere.
+    # SQLite would take all of it and PostgreSQL most: refused alike everywhere is what some database cannot keep.
+    wide = isinstance(declared.type, sa.Unicode | sa.UnicodeText)
+    if not wide and not pc.all(pc.string_is_ascii(column)).as_py() and len(column) > column.null_count:
+        raise _Misfit("has letters beyond ASCII, which only names and paths may have")
     limit = getattr(declared.type, "length", None)
     # Few texts have as many bytes as the column takes characters, so that the slower count is seldom made.
-    long = limit and (pc.max(pc.binary_length(column)).as_py() or 0) > limit
-    if long and pc.max(pc.utf8_length(column)).as_py() > limit:
-        raise _Misfit(f"has text longer than {limit} characters")
+    if limit and (pc.max(pc.binary_length(column)).as_py() or 0) > limit:
+        long = column.filter(pc.greater(pc.binary_length(column), limit)).to_pylist()
+        # SQL Server counts an emoji as two.
+        if max(len(text.encode("utf-16-le")) // 2 for text in long) > limit:
+            raise _Misfit(f"has text longer than {limit} characters")
     if pc.any(pc.match_substring(column, "\0")).as_py():
         raise _Misfit("has text with a NUL character")

@@ -88,20 +88,23 @@ class SliceWriter:
                 "run_id": run_id,
                 "committed_at": _utc(now),
             }
-            dialect = bulk.dialect(self._database.dialect_name)
-            with ExitStack() as stack:
-                staged = {
-                    spooled.table: stack.enter_context(dialect.stage(spooled))
-                    for spooled in spool.tables
-                    if spooled.rows
-                }
-                begun: list[int] = []
-                try:
-                    self._database.retry(lambda: self._commit(spool, staged, slice, mode, entry, begun))
-                except DatabaseError as error:
-                    error.args = (f"writing {asset} ({slice.label}): {error}",)
-                    raise
+            try:
+                self._store(spool, slice, mode, entry)
+            except DatabaseError as error:
+                error.args = (f"writing {asset} ({slice.label}): {error}",)
+                raise
             return written
+
+    def _store(self, spool: Spool, slice: Slice, mode: WriteMode, entry: dict[str, object]) -> None:
+        dialect = bulk.dialect(self._database.dialect_name)
+        with ExitStack() as stack:
+            staged = {
+                spooled.table: stack.enter_context(dialect.stage(spooled))
+                for spooled in spool.tables
+                if spooled.rows
+            }
+            begun: list[int] = []
+            self._database.retry(lambda: self._commit(spool, staged, slice, mode, entry, begun))
 
     def _commit(
         self,

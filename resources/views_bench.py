@@ -87,61 +87,51 @@ def archive_rows(frames: int) -> Iterator[tuple[str, pa.Table]]:
     Individuals keep to their site; one frame in twelve of a stay is missed by the model, and one in fifty shows
     somebody by mistake.
     """
-    rng = np.random.default_rng(0)
-    numbers = np.arange(1, max(1, frames // FRAMES_A_VIDEO) + 1)
-    video_no = np.repeat(numbers, FRAMES_A_VIDEO)
-    place = np.tile(np.arange(FRAMES_A_VIDEO), len(numbers))
-    keys = video_no * FRAMES_PER_VIDEO + place * 25
+    videos = max(1, frames // FRAMES_A_VIDEO)
+    numbers = np.arange(1, videos + 1)
     video_ids = np.array([f"site-{n % SITES}-clip-{n:06d}" for n in numbers])
-    yield (
-        "videos",
-        _rows(
-            "videos",
-            video_id=video_ids,
-            video_no=numbers,
-            status=np.repeat("indexed", len(numbers)),
-            site=np.array([f"site {n % SITES}" for n in numbers]),
-            recorded_at=np.array([BEGAN + timedelta(hours=int(n) * 13 % 8_760) for n in numbers]),
-        ),
-    )
+    yield "videos", _videos(numbers, video_ids)
+    video_no = np.repeat(numbers, FRAMES_A_VIDEO)
+    place = np.tile(np.arange(FRAMES_A_VIDEO), videos)
+    keys = video_no * FRAMES_PER_VIDEO + place * 25
     yield "frames", _rows("frames", frame_id=keys, video_id=video_ids[video_no - 1], pts_ms=place * 1_000)
     names = np.array([f"individual {n:03d}" for n in range(1, INDIVIDUALS + 1)])
-    yield (
-        "classes",
-        _rows(
-            "classes",
-            class_id=np.arange(1, INDIVIDUALS + 1),
-            name=names,
-            aliases=np.repeat("[]", INDIVIDUALS),
-        ),
-    )
-    position, class_id = _presence(rng, len(numbers))
-    yield (
-        "predictions",
-        _rows(
-            "predictions",
-            checkpoint_id=np.repeat(SERVING, len(position)),
-            frame_id=keys[position],
-            instance=_counted(position),
-            class_id=class_id,
-            confidence=0.5 + rng.random(len(position)) / 2,
-        ),
-    )
-    told = position % 200 == 0
-    yield (
-        "labels",
-        _rows(
-            "labels",
-            frame_id=keys[position[told]],
-            class_id=class_id[told],
-            present=np.ones(told.sum(), np.int64),
-            agreement=np.ones(told.sum()),
-            annotators=np.ones(told.sum(), np.int64),
-        ),
-    )
+    aliases = np.repeat("[]", INDIVIDUALS)
+    yield "classes", _rows("classes", class_id=np.arange(1, INDIVIDUALS + 1), name=names, aliases=aliases)
+    yield from _said(keys, videos)
     one = np.array([SERVING])
     yield "checkpoints", _rows("checkpoints", checkpoint_id=one, task=np.array(["multi_label"]))
     yield "serving", _rows("serving", slot=np.array([1]), checkpoint_id=one)
+
+
+def _videos(numbers: np.ndarray, video_ids: np.ndarray) -> pa.Table:
+    return _rows(
+        "videos",
+        video_id=video_ids,
+        video_no=numbers,
+        status=np.repeat("indexed", len(numbers)),
+        site=np.array([f"site {n % SITES}" for n in numbers]),
+        recorded_at=np.array([BEGAN + timedelta(hours=int(n) * 13 % 8_760) for n in numbers]),
+    )
+
+
+def _said(keys: np.ndarray, videos: int) -> Iterator[tuple[str, pa.Table]]:
+    """What the model says, and people of one frame in 200."""
+    rng = np.random.default_rng(0)
+    position, class_id = _presence(rng, videos)
+    predicted = _rows(
+        "predictions",
+        checkpoint_id=np.repeat(SERVING, len(position)),
+        frame_id=keys[position],
+        instance=_counted(position),
+        class_id=class_id,
+        confidence=0.5 + rng.random(len(position)) / 2,
+    )
+    yield "predictions", predicted
+    told = position % 200 == 0
+    once = np.ones(told.sum(), np.int64)
+    labels = {"frame_id": keys[position[told]], "class_id": class_id[told], "present": once}
+    yield "labels", _rows("labels", **labels, agreement=once, annotators=once)
 
 
 def _presence(rng: np.random.Generator, videos: int) -> tuple[np.ndarray, np.ndarray]:

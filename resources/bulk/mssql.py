@@ -1,7 +1,7 @@
 """SQL Server and Azure SQL through pyodbc: typed parameter arrays, snapshots for readers. No other database here.
 
 Statements are the plainest that do, so that compatible servers take them too: delete and insert in place of MERGE,
-no temporary table, no OUTPUT, no table hints.
+no temporary table, no table hints.
 """
 
 from __future__ import annotations

@@ -67,6 +67,12 @@ def read(
             reader.kill()
 
 
+def idle_processes() -> list[int]:
+    """Process ids of those that wait for a question."""
+    with _lock:
+        return [reader.pid for reader in _idle]
+
+
 def close() -> None:
     """End the processes that wait for a question."""
     with _lock:
@@ -107,10 +113,15 @@ class _Reader:
                 if kind == b".":
                     return
                 if kind == b"E":
-                    raise DatabaseError(bytes(content).decode())
+                    text = bytes(content).decode()
+                    raise (BusyDatabaseError if "locked" in text else DatabaseError)(f"{text} ({path})")
                 yield pa.ipc.read_record_batch(pa.py_buffer(content), plain).cast(schema)
         except (BrokenPipeError, EOFError):
             raise BusyDatabaseError("the process that reads the SQLite file was lost; try again") from None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def kill(self) -> None:
         self._process.kill()

@@ -87,6 +87,7 @@ def test_text_of_any_pandas_type_fits(kind: str) -> None:
         ({"big": 0.5}, "big has values that int64 cannot hold"),
         ({"name": 7}, "name is int64, expected string"),
         ({"name": "sixsix"}, "name has text longer than 5 characters"),
+        ({"name": "ä"}, "name has letters beyond ASCII"),
         ({"name": "a\0b"}, "name has text with a NUL character"),
         ({"blob": "text"}, "blob is .*string, expected binary"),
         ({"happened_at": "2026-01-01"}, "happened_at is .*string, expected timestamp"),
@@ -105,6 +106,15 @@ def test_all_misfits_are_named_at_once_and_no_value_is_shown() -> None:
     with pytest.raises(SchemaMismatchError, match="name mixes types") as caught:
         fitted(mixed)
     assert "secret" not in str(caught.value)
+
+
+def test_names_may_have_any_letter_and_an_emoji_counts_as_two() -> None:
+    named = sa.Table("named", sa.MetaData(), sa.Column("name", sa.Unicode(5), nullable=False))
+    for name in ("äжб日本", "abc🐒"):
+        rows = pa.RecordBatch.from_pydict({"name": [name]})
+        assert row_checks.conform(named, rows).column("name").to_pylist() == [name]
+    with pytest.raises(SchemaMismatchError, match="name has text longer than 5 characters"):
+        row_checks.conform(named, pa.RecordBatch.from_pydict({"name": ["four🐒"]}))
 
 
 def test_missing_extra_and_doubled_columns_are_named() -> None:

@@ -56,10 +56,11 @@ def test_rows_are_those_of_the_usual_way(rows: LazyRows, batch_rows: int) -> Non
 
 def test_every_type_of_the_tables_keeps_its_values(sqlite_database: Database) -> None:
     moment = datetime(2026, 3, 4, 5, 6, 7, 89)
-    examples = {pa.string(): "ä'?", pa.binary(): b"\0\xff", pa.timestamp("us"): moment}
+    examples = {pa.string(): "a'?", pa.binary(): b"\0\xff", pa.timestamp("us"): moment}
     for table in metadata.sorted_tables:
         schema = LazyRows(sqlite_database, table.name).schema
         rich = {field.name: examples.get(field.type, 1) for field in schema}
+        rich |= {c.name: "ä'?🐒" for c in table.columns if isinstance(c.type, sa.Unicode | sa.UnicodeText)}
         poor = {**rich, **{c.name: None for c in table.columns if c.nullable}, **keys_of(table, 2)}
         given = pa.Table.from_pylist([poor, {**rich, **keys_of(table, 3)}], schema=schema)
         if table.name not in ("serving", "materializations"):  # one row, and the ledger of these writes

@@ -1,6 +1,6 @@
 """What goes to SQL Server, read as T-SQL without a server: DDL, views and what analysts start from.
 
-The statements of queries are read as they run, on whichever database: see `tests/conftest.py`.
+Statements that SQLAlchemy builds are read as they run, on whichever database: see `tests/conftest.py`.
 """
 
 import io
