@@ -22,7 +22,6 @@ from resources.arrow_types import table_schema
 from resources.database import Database
 from resources.tables import VECTORS_IN_ROW, embeddings, frame_scores
 
-MARGIN = "checkpoint_id, margin"
 DIMENSIONS = (256, 1280)
 VECTOR_ROWS = 20_000
 PAGES = (4096, 8192, 16384)
@@ -47,7 +46,7 @@ def measure_design(rows: int, database_url: str | None = None) -> dict[str, dict
             ("margin", True, True),
         ):
             database = Database(url=f"sqlite:///{Path(folder) / name}.db")
-            found = _scores(database, _table(clustered), rows, index)
+            found = _scores(database, _table(clustered, index), rows)
             measured |= {f"sqlite_{name}_{what}": value for what, value in found.items()}
             database.close()
         for dimensions in DIMENSIONS:
@@ -72,13 +71,13 @@ def measure_design(rows: int, database_url: str | None = None) -> dict[str, dict
 def _postgresql(database: Database, rows: int) -> dict[str, float]:
     variants = {
         "plain": "",
-        "margin": "CREATE INDEX ON {table} (checkpoint_id, margin)",
+        "margin": "",
         "brin": "CREATE INDEX ON {table} USING brin (frame_id)",
         "fillfactor_90": "ALTER INDEX pk_{table} SET (fillfactor = 90)",
     }
     measured: dict[str, float] = {}
     for name, statement in variants.items():
-        found = _scores(database, _table(True), rows, False, statement)
+        found = _scores(database, _table(True, name == "margin"), rows, statement)
         measured |= {f"postgresql_{name}_{what}": value for what, value in found.items()}
     for name, changes in (("plain", VECTORS_IN_ROW), ("toasted", ())):
         found = _long_vectors(database, changes, min(rows, VECTOR_ROWS))
@@ -102,25 +101,23 @@ def _long_vectors(database: Database, changes: Sequence[sa.DDL], count: int) -> 
         table.drop(database.engine)
 
 
-def _table(clustered: bool) -> sa.Table:
-    """`frame_scores` under another name and without its index."""
+def _table(clustered: bool, index: bool) -> sa.Table:
+    """`frame_scores` under another name, with or without its index."""
     table = frame_scores.to_metadata(sa.MetaData(), name="bench_scores")
     table.primary_key.name = "pk_bench_scores"
     table.indexes.clear()
     table.dialect_options["sqlite"]["with_rowid"] = not clustered
+    if index:
+        sa.Index("ix_bench_scores_margin", table.c.checkpoint_id, table.c.margin)
     return table
 
 
-def _scores(
-    database: Database, table: sa.Table, rows: int, index: bool, statement: str = ""
-) -> dict[str, float]:
+def _scores(database: Database, table: sa.Table, rows: int, statement: str = "") -> dict[str, float]:
     blocks = _rows(rows)
     dialect = bulk.dialect(database.dialect_name)
     table.create(database.engine)
     try:
         with database.write() as connection:
-            if index:
-                connection.exec_driver_sql(f"CREATE INDEX bench_margin ON {table.name} ({MARGIN})")
             if statement:
                 connection.exec_driver_sql(statement.format(table=table.name))
 

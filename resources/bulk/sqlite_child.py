@@ -26,31 +26,33 @@ def main() -> None:
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while True:
         try:
-            path, statements, kinds, batch_rows = pickle.load(questions)
+            path, statements, kinds, schema, batch_rows = pickle.load(questions)
         except EOFError:
             return
         try:
             with _connected(path) as connection:
-                _answer(answers, _batches(connection, statements, kinds, batch_rows))
+                _answer(answers, _batches(connection, statements, kinds, batch_rows), schema)
             _send(answers, b".", b"")
         except dbapi.Error as error:
             _send(answers, b"E", str(error).encode())
+        except pa.ArrowInvalid:
+            _send(answers, b"E", b"a value does not fit the type that its column is declared with")
 
 
-def _answer(answers: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
-    """Each batch goes through the pipe while SQLite reads the next one."""
+def _answer(answers: BinaryIO, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> None:
+    """Each batch is cast and goes through the pipe while SQLite reads the next one."""
     with ThreadPoolExecutor(1) as sender:
         sending: Future[None] | None = None
         for batch in batches:
             if sending is not None:
                 sending.result()
-            sending = sender.submit(_send_batch, answers, batch)
+            sending = sender.submit(_send_batch, answers, batch, schema)
         if sending is not None:
             sending.result()
 
 
-def _send_batch(answers: BinaryIO, batch: pa.RecordBatch) -> None:
-    _send(answers, b"B", batch.serialize())
+def _send_batch(answers: BinaryIO, batch: pa.RecordBatch, schema: pa.Schema) -> None:
+    _send(answers, b"B", batch.rename_columns(schema.names).cast(schema).serialize())
 
 
 @contextmanager

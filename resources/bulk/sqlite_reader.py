@@ -2,8 +2,8 @@
 
 ADBC brings a SQLite library of its own, and two libraries of one process on one file undo each other's locks
 (sqlite.org/howtocorrupt.html, "Multiple copies of SQLite linked into the same application"). So `sqlite_child.py`
-has it in another process. A question is a pickle of path, statements, kinds of columns and rows a batch; an answer
-is a letter, a length and so many bytes: B an Arrow batch, E an error's text, a full stop the end.
+has it in another process. A question is a pickle of path, statements, kinds of columns, schema and rows a batch; an
+answer is a letter, a length and so many bytes: B an Arrow batch, E an error's text, a full stop the end.
 """
 
 from __future__ import annotations
@@ -103,19 +103,19 @@ class _Reader:
     def batches(
         self, path: str, statements: Sequence[Statement], schema: pa.Schema, batch_rows: int
     ) -> Iterator[pa.RecordBatch]:
-        plain = pa.schema([(field.name, _plain(field.type)) for field in schema])
-        question = pickle.dumps((path, statements, [_kind(field.type) for field in plain], batch_rows))
+        kinds = [_kind(field.type) for field in schema]
+        question = pickle.dumps((path, statements, kinds, schema, batch_rows))
         try:
             self._pipe(self._process.stdin).write(question)
             while True:
-                kind, length = _HEADER.unpack(self._read(_HEADER.size))
+                kind, length = _HEADER.unpack(memoryview(self._read(_HEADER.size)))
                 content = self._read(length)
                 if kind == b".":
                     return
                 if kind == b"E":
-                    text = bytes(content).decode()
+                    text = content.to_pybytes().decode()
                     raise (BusyDatabaseError if "locked" in text else DatabaseError)(f"{text} ({path})")
-                yield pa.ipc.read_record_batch(pa.py_buffer(content), plain).cast(schema)
+                yield pa.ipc.read_record_batch(content, schema)
         except (BrokenPipeError, EOFError):
             raise BusyDatabaseError("the process that reads the SQLite file was lost; try again") from None
 
@@ -134,8 +134,9 @@ class _Reader:
             with suppress(OSError):
                 self._pipe(pipe).close()
 
-    def _read(self, length: int) -> bytearray:
-        buffer = bytearray(length)
+    def _read(self, length: int) -> pa.Buffer:
+        # Arrow's pool hands out memory again that was touched before, which is the dearest part of it.
+        buffer = pa.allocate_buffer(length)
         view = memoryview(buffer)
         while view:
             count = self._pipe(self._process.stdout).readinto(view)
@@ -150,21 +151,13 @@ class _Reader:
         return pipe
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type in which ADBC returns such a column: SQLite has four."""
+def _kind(kind: pa.DataType) -> str:
+    """What SQLite keeps such a column as: it has four types."""
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        return pa.int64()
-    if pa.types.is_floating(kind):
-        return pa.float64()
-    return kind if pa.types.is_binary(kind) else pa.string()
-
-
-def _kind(plain: pa.DataType) -> str:
-    if pa.types.is_integer(plain):
         return "int"
-    if pa.types.is_floating(plain):
+    if pa.types.is_floating(kind):
         return "float"
-    return "bytes" if pa.types.is_binary(plain) else "text"
+    return "bytes" if pa.types.is_binary(kind) else "text"
 
 
 def _forget_parents() -> None:
