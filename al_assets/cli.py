@@ -6,16 +6,16 @@ Exit status 0 only where the thing asked for was done; errors go to stderr in on
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from al_assets.cli_archive import archive_app, back_up_database, export_app
+from al_assets.cli_classes import classes_app
+from al_assets.cli_output import console, print_table
 from resources.environments import calm_threads
-from resources.rows import rows_of
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Active learning for image and video archives."
@@ -28,9 +28,8 @@ app.add_typer(labels_app, name="labels")
 app.add_typer(checkpoints_app, name="checkpoints")
 app.add_typer(archive_app, name="archive")
 app.add_typer(export_app, name="export")
+app.add_typer(classes_app, name="classes")
 database_app.command("backup")(back_up_database)
-
-console = Console()
 
 
 def main() -> None:
@@ -146,24 +145,32 @@ def undo_export(
     headless.run("learn")
 
 
+@labels_app.command("retract")
+def retract_judgements(
+    annotator: Annotated[str | None, typer.Option(help="Whose judgements.")] = None,
+    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Of one day only (UTC).")] = None,
+    annotation: Annotated[list[int] | None, typer.Option(help="One judgement, by its annotation_id.")] = None,
+) -> None:
+    """Take judgements of a person, of a day, or single ones back; `al labels undo` takes that back in turn."""
+    from al_assets.retraction import Retraction, retract
+
+    wish = Retraction(annotator=annotator, day=day.date() if day else None, annotation_ids=annotation or ())
+    path, count = retract(_archive(), wish)
+    console.print(
+        f"{path}: takes {count} judgements back; the next look of the sensor imports it", soft_wrap=True
+    )
+
+
 @labels_app.command("list")
 def list_exports() -> None:
     """Versions of exports and what became of them."""
-    _print(
+    print_table(
         ("export", "file", "status", "imported", "rejected", "error"),
         [
             (e.export_id, e.uri, e.status, e.imported, e.rejected, e.error)
             for e in _archive().labels.exports()
         ],
     )
-
-
-@app.command()
-def classes() -> None:
-    """Classes and their spellings."""
-    table = _archive().labels.classes()
-    rows = [(row.class_id, row.name, ", ".join(row.aliases), bool(row.active)) for row in rows_of(table)]
-    _print(("class", "name", "aliases", "active"), rows)
 
 
 @checkpoints_app.command("list")
@@ -180,7 +187,7 @@ def list_checkpoints() -> None:
         )
         for c in models.all()
     ]
-    _print(("checkpoint", "labelled frames", "trained (UTC)", ""), rows)
+    print_table(("checkpoint", "labelled frames", "trained (UTC)", ""), rows)
 
 
 @checkpoints_app.command("promote")
@@ -243,13 +250,6 @@ def bench(
     if json_file:
         json_file.write_text(result.to_json(), encoding="utf-8")
     console.print_json(result.to_json())
-
-
-def _print(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console.print(table)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Not here: the `classes` table, or what an export does with a name it cannot use.
 
 from __future__ import annotations
 
+import functools
 import reprlib
 import unicodedata
 
@@ -36,7 +37,13 @@ def clean_name(value: object, what: str) -> str:
     """A name in the one form that we compare and store: trimmed, NFC, a single line."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BrokenValueError(f"{what} {shown(value)} is not text")
-    name = unicodedata.normalize("NFC", str(value).strip(_INVISIBLE_EDGES))
+    text = str(value)
+    # An export says the same few names in every record; longer texts would fill the memory.
+    return _known(text, what) if len(text) <= NAME_LENGTH else _cleaned(text, what)
+
+
+def _cleaned(text: str, what: str) -> str:
+    name = unicodedata.normalize("NFC", text.strip(_INVISIBLE_EDGES))
     if not name:
         raise BrokenValueError(f"{what} is empty")
     if len(name.encode("utf-16-le", errors="surrogatepass")) > 2 * NAME_LENGTH:  # as SQL Server counts
@@ -46,6 +53,9 @@ def clean_name(value: object, what: str) -> str:
     ):
         raise BrokenValueError(f"{what} {shown(name)} contains control or invisible characters")
     return name
+
+
+_known = functools.lru_cache(4096)(_cleaned)
 
 
 def is_cannot_tell(name: str) -> bool:

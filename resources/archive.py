@@ -7,6 +7,7 @@ import dagster as dg
 
 from resources import migrations
 from resources.database import Database
+from resources.queries.classes import ClassRegister
 from resources.queries.frame_lookup import SqlFrameLookup
 from resources.queries.frames import FrameQueries, SqlVectors
 from resources.queries.labels import LabelLedger
@@ -52,6 +53,11 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
     def labels(self) -> LabelLedger:
         """Exports, annotations and classes."""
         return LabelLedger(self.database)
+
+    @property
+    def classes(self) -> ClassRegister:
+        """Changes of classes."""
+        return ClassRegister(self.database)
 
     @property
     def lookup(self) -> SqlFrameLookup:

@@ -138,6 +138,17 @@ classes = _table(
     _column("created_at", Utc, "when the class was first named"),
 )
 
+class_changes = _table(
+    "class_changes",
+    "One row per change of a class after it was first named; labels and training sets of before keep their class.",
+    _column("change_id", sa.Integer(), "sequence number", primary_key=True, autoincrement=False),
+    _column("class_id", sa.Integer(), "class that was changed"),
+    _column("change", sa.String(16), "renamed, merged or separated"),
+    _column("before", sa.Unicode(200), "name before, or name of the class that it counted as", null=True),
+    _column("after", sa.Unicode(200), "name after, or name of the class that it counts as now"),
+    _column("changed_at", Utc, "time"),
+)
+
 embedders = _table(
     "embedders",
     "One row per embedder: a backbone with its weights and projection.",
@@ -206,6 +217,12 @@ annotations = _table(
         sa.String(32),
         "hash of who, what and when: equal keys are the same judgement",
         index=True,
+    ),
+    _column(
+        "offset_ms",
+        sa.BigInteger(),
+        "how far after the frame lies what was judged, milliseconds; null where the frame itself was named",
+        null=True,
     ),
     sa.Index("ix_annotations_export_id", "export_id"),
 )

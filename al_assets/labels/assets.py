@@ -17,7 +17,7 @@ from al_assets.keys import Task
 from al_assets.labels.annotations import AnnotationRow, Resolved, resolve, standing
 from al_assets.labels.class_book import ClassBook
 from al_assets.labels.consensus import consensus
-from al_assets.labels.formats import HEAD_BYTES, detect, read_export
+from al_assets.labels.formats import open_export
 from al_assets.labels.formats.records import ExportUnreadableError
 from al_assets.settings import ClassesSettings, Settings
 from resources.archive import Archive
@@ -95,6 +95,7 @@ def _annotation(row: AnnotationRow, judged_through: int) -> dict[str, Any]:
         "judged": None if row.judged is None else json.dumps(row.judged),
         "judged_through": judged_through,
         "content_key": row.content_key,
+        "offset_ms": row.offset_ms,
     }
 
 
@@ -130,10 +131,9 @@ def read_import(archive: Archive, settings: Settings, *, path: str, export_id: i
     """Format of an export file and everything in it, looked up but not stored. Raises ExportUnreadableError."""
     found = Import()
     with archive.storage.open(path) as stream:
-        name = detect(stream.read(HEAD_BYTES))
-        stream.seek(0)
+        name, records = open_export(stream)
         parts = resolve(
-            read_export(stream, name),
+            records,
             archive.lookup,
             class_book(archive, settings.classes),
             export_id=export_id,

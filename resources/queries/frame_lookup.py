@@ -1,9 +1,9 @@
-"""Which frame a record of an export means: by key, by video and index, or by the name of its image."""
+"""Which frame a record of an export means: by key, by video and place, or by the name of its image."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from al_assets.keys import FRAMES_PER_VIDEO, LAST_VIDEO_NO, frame_id, frame_range
 from resources.database import Database
 from resources.queries.chunks import in_chunks
+from resources.queries.video_lookup import Place, find_places
 from resources.queries.videos import LIVE
 from resources.tables import frames, videos
 
@@ -30,6 +31,7 @@ class _Guess:
     video: str | None = None
     index: int = 0
     images: tuple[str, ...] = ()
+    place: Place | None = None
     reason: str = "the record names no frame (frame_id, video_id with frame_index, or image)"
 
 
@@ -39,17 +41,25 @@ class SqlFrameLookup:
 
     database: Database
 
-    def resolve(self, references: Sequence[Any]) -> list[int | str]:
-        """frame_id of each reference (frame_id, video_id, frame_index, image), or why it was not found."""
+    def resolve(self, references: Sequence[Any]) -> list[int | tuple[int, int] | str]:
+        """frame_id of each reference, or the frame nearest to the place in a video that it names, or why not."""
         guesses = [_guess(reference) for reference in references]
+        near = find_places(self.database, (guess.place for guess in guesses if guess.place is not None))
         numbers = self._numbers({guess.video for guess in guesses if guess.video is not None})
         # A still's own path may look like ours (site-a/0001.jpg): it is ours only if it names a video.
-        open_ones = {guess.images for guess in guesses if guess.images and guess.video not in numbers}
+        open_ones = {guess.images for guess in guesses if guess.images and _is_open(guess, numbers, near)}
         named = _Stills(self.database).find(open_ones) if open_ones else {}
-        keys = [_key(guess, numbers, named) for guess in guesses]
+        keys: list[int | tuple[int, int] | str] = []
+        for guess in guesses:
+            found = near[guess.place] if guess.place else _key(guess, numbers, named)
+            # Frames that were cut from a video may be in the archive as stills.
+            still = named.get(guess.images) if guess.place and isinstance(found, str) else None
+            keys.append(still if isinstance(still, int) else found)
         there = self._existing({key for key in keys if isinstance(key, int)})
         return [
-            key if isinstance(key, str) or key in there else f"frame {key} is not among the sampled frames"
+            f"frame {key} is not among the sampled frames"
+            if isinstance(key, int) and key not in there
+            else key
             for key in keys
         ]
 
@@ -139,6 +149,10 @@ def _guess(reference: Any) -> _Guess:
         return _Guess(key=int(reference.frame_id))
     if reference.video_id is not None and reference.frame_index is not None:
         return _Guess(video=str(reference.video_id), index=int(reference.frame_index))
+    if reference.video_path and (reference.frame_index is not None or reference.pts_ms is not None):
+        index = None if reference.frame_index is None else int(reference.frame_index)
+        images = _spellings(str(reference.image)) if reference.image else ()
+        return _Guess(place=Place(str(reference.video_path), index, reference.pts_ms), images=images)
     if not reference.image:
         return _Guess()
     spellings = _spellings(str(reference.image))
@@ -146,6 +160,11 @@ def _guess(reference: Any) -> _Guess:
     if still is None:
         return _Guess(images=spellings)
     return _Guess(video=still.group(1), index=int(still.group(2)), images=spellings)
+
+
+def _is_open(guess: _Guess, numbers: Mapping[str, int], near: Mapping[Place, object]) -> bool:
+    """Whether only the image can tell the frame."""
+    return isinstance(near[guess.place], str) if guess.place else guess.video not in numbers
 
 
 def _spellings(image: str) -> tuple[str, ...]:

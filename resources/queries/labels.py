@@ -228,7 +228,13 @@ class LabelLedger:
         A name that differs from a known one in case only means that one.
         """
         known = self.classes()
-        spelled = {_folded(name): name for name in known["name"]}
+        # A class that was renamed keeps its old name as an alias, and the settings may still name that.
+        spelled = {
+            _folded(spelling): name
+            for name, spellings in zip(known["name"], known["aliases"], strict=True)
+            for spelling in spellings
+        }
+        spelled |= {_folded(name): name for name in known["name"]}
         fresh: list[str] = []
         for name in [*names, *aliases]:
             if _folded(name) not in spelled:

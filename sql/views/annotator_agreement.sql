@@ -32,6 +32,8 @@ WITH standing AS (
             ORDER BY
                 CASE WHEN a.annotated_at IS NULL THEN 1 ELSE 0 END,
                 a.annotated_at DESC,
+                a.export_id DESC,
+                ABS(COALESCE(a.offset_ms, 0)),
                 a.annotation_id DESC
         ) AS recency
     FROM label_provenance p

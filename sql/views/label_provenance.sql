@@ -42,7 +42,8 @@ WITH judged AS (
         e.imported_at,
         e.claimed_by AS import_run_id,
         -- The later judgement of a frame replaces the earlier of the same source id or, where there is none, of the
-        -- same annotator; one without a time is the earliest.
+        -- same annotator; one without a time is the earliest. Of one export's judgements that were given the same frame,
+        -- the one of the nearest moment stands.
         ROW_NUMBER() OVER (
             PARTITION BY
                 a.frame_id,
@@ -51,6 +52,8 @@ WITH judged AS (
             ORDER BY
                 CASE WHEN a.annotated_at IS NULL THEN 1 ELSE 0 END,
                 a.annotated_at DESC,
+                a.export_id DESC,
+                ABS(COALESCE(a.offset_ms, 0)),
                 a.annotation_id DESC
         ) AS recency
     FROM annotations a

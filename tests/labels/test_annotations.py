@@ -232,8 +232,8 @@ def test_two_tools_that_count_from_one_do_not_supersede_each_other(archive: Arch
 
 
 def judged(*rows: tuple[Any, ...]) -> list[int]:
-    names = ["annotation_id", "source_id", "frame_id", "annotator", "annotated_at", "outcome"]
-    return standing(pd.DataFrame(rows, columns=names))["annotation_id"].tolist()
+    names = ["annotation_id", "source_id", "frame_id", "annotator", "annotated_at", "outcome", "offset_ms"]
+    return standing(pd.DataFrame([(*row, None)[:7] for row in rows], columns=names))["annotation_id"].tolist()
 
 
 def test_the_later_time_supersedes_whatever_the_order_of_arrival() -> None:
@@ -252,6 +252,13 @@ def test_a_deletion_that_wins_leaves_nothing_and_one_that_loses_does_nothing() -
     late = NOW + timedelta(hours=1)
     assert judged((1, "ls:1", 7, "a", NOW, "labelled"), (2, "ls:1", 7, "a", late, "deleted")) == []
     assert judged((1, "ls:1", 7, "a", late, "labelled"), (2, "ls:1", 7, "a", NOW, "deleted")) == [1]
+
+
+def test_of_one_export_the_nearest_moment_stands_and_of_two_exports_the_later() -> None:
+    rows = [(1, None, 7, "a", None, "nobody", -200), (2, None, 7, "a", None, "labelled", 0)]
+    assert judged(*rows, (3, None, 7, "a", None, "nobody", 40)) == [2]
+    assert judged(*rows, (3, None, 7, "a", None, "nobody", None)) == [3]
+    assert judged(*rows, (2**32, None, 7, "a", None, "nobody", 400)) == [2**32]
 
 
 def test_no_annotations_stand_where_there_are_none() -> None:

@@ -99,8 +99,10 @@ def test_a_task_that_nobody_answered_is_no_record() -> None:
     )
 
 
-def test_a_flat_json_min_export_says_what_to_do() -> None:
-    (record,) = read([{"id": 1, "frame_id": 16777216, "answer": "zero", "annotation_id": 3}])
+def test_a_task_without_a_list_of_annotations_says_what_to_do() -> None:
+    tasks = b'[{"id": 1, "frame_id": 16777216, "answer": "zero", "annotation_id": 3}]'
+    (record,) = read_export(io.BytesIO(tasks), "label_studio")
+    assert isinstance(record, BrokenRecord)
     assert record.reason == "the task has no list of annotations; export as JSON, not as JSON-MIN"
     assert '"annotation_id": 3' in record.raw
 
@@ -118,6 +120,12 @@ def test_a_box_turned_by_a_right_angle_becomes_its_upright_envelope() -> None:
     result = {"type": "rectanglelabels", "original_width": 640, "original_height": 480, "value": value}
     (record,) = annotated(result)
     assert record.marks[0].box == pytest.approx((0.5 - 48 / 640, 0.5, 48 / 640, 128 / 480))
+
+
+def test_a_turned_box_in_a_frame_of_no_possible_size_is_broken() -> None:
+    value = {"x": 50, "y": 50, "width": 20, "height": 10, "rotation": 30, "rectanglelabels": ["one"]}
+    result = {"type": "rectanglelabels", "original_width": 1e308, "original_height": 1e-308, "value": value}
+    assert "original_width" in reason(result)
 
 
 def test_a_choice_for_a_region_carries_the_region() -> None:
@@ -187,6 +195,7 @@ def test_a_choice_that_says_nothing_clear_is_broken_with_its_reason(value: Any, 
         ({"x": 90}, "leaves the frame"),
         ({"y": -10}, "leaves the frame"),
         ({"rotation": 30}, "original_width"),
+        ({"rotation": 30, "width": 1e308, "height": 1e308}, "leaves the frame"),
     ],
 )
 def test_a_box_that_cannot_be_is_broken(changed: dict[str, Any], why: str) -> None:

@@ -39,7 +39,7 @@ def stills(rows: ArchiveRows, number: int, folder: str, *names: str, status: str
         rows.add("frames", frame_id=key, video_id=f"v{number}", frame_index=index, image_path=path)
 
 
-def find(lookup: SqlFrameLookup, **named: Any) -> int | str:
+def find(lookup: SqlFrameLookup, **named: Any) -> int | tuple[int, int] | str:
     everything = {"frame_id": None, "video_id": None, "frame_index": None, "image": None}
     (found,) = lookup.resolve([FrameReference(**everything | named)])
     return found

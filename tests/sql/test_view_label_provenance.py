@@ -74,6 +74,7 @@ def test_what_stands_is_what_the_training_takes(archive: ArchiveRows) -> None:
             str(rng.choice(["labelled", "nobody", "cannot_tell", "deleted"], p=[0.5, 0.2, 0.1, 0.2])),
             source_id=[None, "ls:1", "ls:2", "ann"][rng.integers(4)],
             annotated_at=[None, datetime(2026, 1, 1), datetime(2026, 1, 2)][rng.integers(3)],
+            offset_ms=[None, 0, -200, 40][rng.integers(4)],
         )
         expected = standing(
             pd.DataFrame(archive.query("SELECT * FROM annotations"), columns=annotations.c.keys())

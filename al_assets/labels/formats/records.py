@@ -24,13 +24,18 @@ class ExportUnreadableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FrameReference:
-    """How a record names its frame; at least frame_id, or video_id with frame_index, or image is given."""
+    """How a record names its frame: frame_id, or video_id with frame_index, or image, or a video's path with a place.
 
-    frame_id: int | None
-    video_id: str | None
-    frame_index: int | None
-    image: str | None
+    video_path: path or file name of a video under videos/, as the tool knows it. The place is frame_index, the number
+    of the frame in the source at its native rate, or pts_ms, milliseconds from the start.
+    """
+
+    frame_id: int | None = None
+    video_id: str | None = None
+    frame_index: int | None = None
+    image: str | None = None
     pts_ms: int | None = None
+    video_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

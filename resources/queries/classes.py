@@ -1,0 +1,128 @@
+"""Changes of classes by their owner: renamed, merged, separated again, each with its history. Names no new class.
+
+Rows of annotations, labels and training sets keep the class_id that they were written with. What a class is called
+and what it counts as is looked up when they are read (view resolved_classes), so a change is seen at once and can be
+undone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from resources import bulk
+from resources.database import Database
+from resources.tables import class_changes, classes
+
+
+class ClassChangeError(ValueError):
+    """A change of a class that cannot be made; the message says why."""
+
+
+@dataclass(frozen=True)
+class _Class:
+    class_id: int
+    name: str
+    aliases: list[str]
+    merged_into: int | None
+
+
+@dataclass(frozen=True)
+class ClassRegister:
+    """Changes of `classes`, and `class_changes`."""
+
+    database: Database
+
+    def rename(self, old: str, new: str, now: datetime) -> None:
+        """Call a class otherwise; its old name stays as another spelling of it. Raises ClassChangeError."""
+        with self.database.write() as connection:
+            known = self._locked(connection)
+            one, other = _named(known, old), _find(known, new)
+            if other is not None and other.class_id != one.class_id:
+                raise ClassChangeError(
+                    f"{new!r} is a name of class {other.name!r} already; merge the two if they are one"
+                )
+            if one.name == new:
+                raise ClassChangeError(f"the class is called {new!r} already")
+            aliases = [name for name in dict.fromkeys([*one.aliases, one.name]) if name != new]
+            values = {"name": new, "aliases": json.dumps(aliases, ensure_ascii=False)}
+            connection.execute(sa.update(classes).where(classes.c.class_id == one.class_id).values(values))
+            _note(connection, one.class_id, "renamed", one.name, new, now)
+
+    def merge(self, source: str, into: str, now: datetime) -> None:
+        """Let a class, and those merged into it, count as another one. Raises ClassChangeError."""
+        with self.database.write() as connection:
+            known = self._locked(connection)
+            one, other = _named(known, source), _named(known, into)
+            if one.class_id == other.class_id:
+                raise ClassChangeError(f"{source!r} and {into!r} are one class already")
+            if other.merged_into is not None:
+                shown = known[other.merged_into].name
+                raise ClassChangeError(
+                    f"{other.name!r} counts as {shown!r} itself; merge {source!r} into that"
+                )
+            if one.merged_into is not None:
+                raise ClassChangeError(f"{one.name!r} is merged already; separate it first")
+            moved = [one, *(each for each in known.values() if each.merged_into == one.class_id)]
+            for each in moved:
+                row = classes.c.class_id == each.class_id
+                connection.execute(sa.update(classes).where(row).values(merged_into=other.class_id))
+                before = known[each.merged_into].name if each.merged_into is not None else None
+                _note(connection, each.class_id, "merged", before, other.name, now)
+
+    def separate(self, name: str, now: datetime) -> None:
+        """Let a class that was merged count as itself again. Raises ClassChangeError."""
+        with self.database.write() as connection:
+            known = self._locked(connection)
+            one = _named(known, name)
+            if one.merged_into is None:
+                raise ClassChangeError(f"{one.name!r} is not merged into another class")
+            row = classes.c.class_id == one.class_id
+            connection.execute(sa.update(classes).where(row).values(merged_into=None))
+            _note(connection, one.class_id, "separated", known[one.merged_into].name, one.name, now)
+
+    def history(self) -> list[dict[str, Any]]:
+        """All changes, oldest first: class_id, change, before, after, changed_at."""
+        columns = [class_changes.c[name] for name in ("class_id", "change", "before", "after", "changed_at")]
+        return self.database.fetch(sa.select(*columns).order_by(class_changes.c.change_id)).to_pylist()
+
+    def _locked(self, connection: sa.Connection) -> dict[int, _Class]:
+        bulk.dialect(self.database.dialect_name).lock(connection, "classes")
+        query = sa.select(classes.c.class_id, classes.c.name, classes.c.aliases, classes.c.merged_into)
+        rows = connection.execute(query)
+        return {
+            row.class_id: _Class(row.class_id, row.name, json.loads(row.aliases), row.merged_into)
+            for row in rows
+        }
+
+
+def _find(known: Mapping[int, _Class], name: str) -> _Class | None:
+    exact = [one for one in known.values() if name == one.name] or [
+        one for one in known.values() if name in one.aliases
+    ]
+    folded = exact or [
+        one
+        for one in known.values()
+        if name.casefold() in {each.casefold() for each in (one.name, *one.aliases)}
+    ]
+    return folded[0] if len(folded) == 1 else None
+
+
+def _named(known: Mapping[int, _Class], name: str) -> _Class:
+    found = _find(known, name)
+    if found is None:
+        raise ClassChangeError(f"there is no class {name!r}; `al classes` lists them")
+    return found
+
+
+def _note(
+    connection: sa.Connection, class_id: int, change: str, before: str | None, after: str, now: datetime
+) -> None:
+    last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(class_changes.c.change_id), 0)))
+    row: dict[str, Any] = {"change_id": int(last or 0) + 1, "class_id": class_id, "change": change}
+    connection.execute(sa.insert(class_changes), {**row, "before": before, "after": after, "changed_at": now})

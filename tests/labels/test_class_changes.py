@@ -1,0 +1,102 @@
+"""Classes renamed, merged and separated: seen at once, kept as history, and past rows as they were."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from resources import views
+from resources.database import Database
+from resources.queries.classes import ClassChangeError, ClassRegister
+from resources.queries.labels import LabelLedger
+from support.archive_rows import ArchiveRows
+
+NOW = datetime(2026, 5, 1, 12)
+
+
+@pytest.fixture
+def archive(database: Database) -> ArchiveRows:
+    """Classes zero, one and two; one frame that shows zero and one that shows one."""
+    with database.write() as connection:
+        views.create(connection, views.read_views(connection.dialect.name))
+    rows = ArchiveRows(database)
+    first, second = rows.video(1, [0, 400])
+    rows.classes("zero", "one", "two")
+    rows.label(first, 1)
+    rows.label(second, 2)
+    return rows
+
+
+def seen(archive: ArchiveRows) -> list[tuple[object, ...]]:
+    return archive.query("SELECT frame_id, class_name FROM human_labels ORDER BY frame_id")
+
+
+def test_a_renamed_class_has_its_new_name_in_views_and_still_knows_its_old_one(archive: ArchiveRows) -> None:
+    register, ledger = ClassRegister(archive.database), LabelLedger(archive.database)
+    register.rename("ZERO", "Zéro", NOW)
+    assert [name for _, name in seen(archive)] == ["Zéro", "one"]
+    assert ledger.classes()["aliases"].tolist() == [["zero"], [], []]
+    ledger.sync_classes(["zero", "two"], {"zero": ["null"]}, NOW)  # the settings still use the old name
+    assert ledger.classes()["name"].tolist() == ["Zéro", "one", "two"]
+    assert ledger.classes()["aliases"][0] == ["zero", "null"]
+    register.rename("Zéro", "zero", NOW)
+    assert [name for _, name in seen(archive)] == ["zero", "one"]
+
+
+def test_a_merged_class_counts_as_the_other_until_it_is_separated(archive: ArchiveRows) -> None:
+    register = ClassRegister(archive.database)
+    register.merge("zero", "one", NOW)
+    assert [name for _, name in seen(archive)] == ["one", "one"]
+    assert [row[0] for row in archive.query("SELECT class_id FROM labels ORDER BY frame_id")] == [1, 2]
+    register.separate("zero", NOW)
+    assert [name for _, name in seen(archive)] == ["zero", "one"]
+
+
+def test_there_never_is_a_second_level_of_merges(archive: ArchiveRows) -> None:
+    register = ClassRegister(archive.database)
+    register.merge("zero", "one", NOW)
+    register.merge("one", "two", NOW)
+    assert [name for _, name in seen(archive)] == ["two", "two"]
+    assert archive.query("SELECT class_id, merged_into FROM classes ORDER BY class_id") == [
+        (1, 3),
+        (2, 3),
+        (3, None),
+    ]
+    with pytest.raises(ClassChangeError, match="'one' counts as 'two' itself; merge 'two' into that"):
+        register.merge("two", "one", NOW)
+
+
+def test_every_change_is_kept(archive: ArchiveRows) -> None:
+    register = ClassRegister(archive.database)
+    register.rename("zero", "nil", NOW)
+    register.merge("nil", "one", NOW)
+    register.separate("nil", NOW)
+    assert [tuple(row.values()) for row in register.history()] == [
+        (1, "renamed", "zero", "nil", NOW),
+        (1, "merged", None, "one", NOW),
+        (1, "separated", "one", "nil", NOW),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "names", "message"),
+    [
+        ("rename", ("three", "drei"), "there is no class 'three'; `al classes` lists them"),
+        ("rename", ("zero", "ONE"), "'ONE' is a name of class 'one' already"),
+        ("rename", ("zero", "zero"), "called 'zero' already"),
+        ("merge", ("zero", "ZERO"), "are one class already"),
+        ("separate", ("zero",), "'zero' is not merged"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
+    archive: ArchiveRows, change: str, names: tuple[str, ...], message: str
+) -> None:
+    register = ClassRegister(archive.database)
+    before = archive.query("SELECT class_id, name, aliases, merged_into FROM classes ORDER BY class_id")
+    with pytest.raises(ClassChangeError, match=message):
+        getattr(register, change)(*names, NOW)
+    assert (
+        archive.query("SELECT class_id, name, aliases, merged_into FROM classes ORDER BY class_id") == before
+    )
+    assert register.history() == []
