@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from resources import migrations
 from resources.archive import Archive
 from resources.database import Database
 from resources.environments import Environment
+from resources.spool import Spool
 from resources.storage import Storage
 
 
@@ -61,9 +61,11 @@ class ExportPreview:
 def preview_export(archive: Archive, environment: Environment, file: Path) -> ExportPreview:
     """Read an export as the importer would, store nothing. Raises ExportUnreadableError."""
     local = Archive(database=archive.database, storage=Storage(url=str(file.resolve().parent)))
-    name, found = read_import(local, load_settings(environment.settings_path), path=file.name, export_id=0)
-    reasons = Counter(reject["reason"] for reject in found.rejects)
-    counts = found.counts
+    with Spool() as spool:
+        name, found = read_import(
+            local, load_settings(environment.settings_path), spool, path=file.name, export_id=0
+        )
+    reasons, counts = found.reasons, found.counts
     summary = (
         f"{file.name} is {name}: {counts['imported'] + counts['rejected']} records, {counts['imported']} would be "
         f"imported ({counts['unchanged']} of them known already), {counts['rejected']} rejected"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -152,6 +152,20 @@ class Spool:
                 spooled = spooled or self._new(table, fitted.schema)
                 spooled.add(fitted, keep=whole)
         (spooled or self._new(table, table_schema(table))).finish()
+
+    def append(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take a few rows more of a table, for producers of several tables at once; `finish` ends them all."""
+        if not rows:
+            return
+        spooled = next((each for each in self.tables if each.table is table), None)
+        spooled = spooled or self._new(table, table_schema(table))
+        batch = pa.RecordBatch.from_pylist(list(rows), schema=table_schema(table))
+        spooled.add(row_checks.conform(table, batch), keep=False)
+
+    def finish(self) -> None:
+        """No more rows come by `append`."""
+        for spooled in self.tables:
+            spooled.finish()
 
     def _new(self, table: sa.Table, schema: pa.Schema) -> SpooledTable:
         self.tables.append(SpooledTable(table, schema))

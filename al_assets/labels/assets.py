@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -20,10 +21,12 @@ from al_assets.labels.consensus import consensus
 from al_assets.labels.formats import open_export
 from al_assets.labels.formats.records import ExportUnreadableError
 from al_assets.settings import ClassesSettings, Settings
+from resources import tables
 from resources.archive import Archive
 from resources.errors import FileMissingError
 from resources.queries.labels import Export, LedgerConflictError
 from resources.rows import rows_of
+from resources.spool import Spool
 from resources.table_metadata import column_schema
 
 label_exports = dg.AssetSpec(
@@ -57,24 +60,25 @@ class SqlLedger:
 
 @dataclass
 class Import:
-    """What one export came to, as rows to store."""
+    """What one export came to. Its rows wait in the spool, since an export may have millions."""
 
-    annotations: list[dict[str, Any]] = field(default_factory=list)
-    marks: list[dict[str, Any]] = field(default_factory=list)
-    rejects: list[dict[str, Any]] = field(default_factory=list)
+    spool: Spool
+    reasons: Counter[str] = field(default_factory=Counter)
     new_classes: dict[str, int] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=lambda: {"imported": 0, "rejected": 0, "unchanged": 0})
 
     def add(self, part: Resolved) -> None:
         """Take in a block of the export."""
         through = max(part.classes.names.values(), default=0)
-        for row in part.annotations:
-            self.annotations.append(_annotation(row, through))
-            self.marks.extend(_marks(row))
-        self.rejects.extend(
+        rejects = [
             {"export_id": r.export_id, "position": r.position, "reason": r.reason, "record": r.record}
             for r in part.rejects
-        )
+        ]
+        marks = [mark for row in part.annotations for mark in _marks(row)]
+        self.spool.append(tables.annotations, [_annotation(row, through) for row in part.annotations])
+        self.spool.append(tables.annotation_labels, marks)
+        self.spool.append(tables.label_rejects, rejects)
+        self.reasons.update(reject.reason for reject in part.rejects)
         self.new_classes.update({name: part.classes.names[name] for name in part.new_classes})
         self.counts["imported"] += part.imported
         self.counts["rejected"] += len(part.rejects)
@@ -127,9 +131,11 @@ def class_book(archive: Archive, settings: ClassesSettings) -> ClassBook:
     return ClassBook(book.names, {**spelled, **book.aliases})
 
 
-def read_import(archive: Archive, settings: Settings, *, path: str, export_id: int) -> tuple[str, Import]:
+def read_import(
+    archive: Archive, settings: Settings, spool: Spool, *, path: str, export_id: int
+) -> tuple[str, Import]:
     """Format of an export file and everything in it, looked up but not stored. Raises ExportUnreadableError."""
-    found = Import()
+    found = Import(spool)
     with archive.storage.open(path) as stream:
         name, records = open_export(stream)
         parts = resolve(
@@ -144,6 +150,7 @@ def read_import(archive: Archive, settings: Settings, *, path: str, export_id: i
         )
         for part in parts:
             found.add(part)
+    spool.finish()
     return name, found
 
 
@@ -151,32 +158,35 @@ def import_export(
     archive: Archive, settings: Settings, export: Export, *, run_id: str, log: logging.Logger
 ) -> bool:
     """Import one claimed export, or set it aside with its error. One transaction; a repeat gives the same rows."""
-    try:
-        if archive.storage.sha256(export.uri) != export.sha256:
-            raise FileMissingError("the file was replaced before it was read; its newer version follows")
-        name, found = read_import(archive, settings, path=export.uri, export_id=export.export_id)
-    except (FileMissingError, *UNREADABLE) as error:
-        expected = isinstance(error, ExportUnreadableError | FileMissingError)
-        reason = (
-            str(error) if expected else f"the importer stumbled over it ({type(error).__name__}: {error})"
+    with Spool() as spool:
+        try:
+            if archive.storage.sha256(export.uri) != export.sha256:
+                raise FileMissingError("the file was replaced before it was read; its newer version follows")
+            name, found = read_import(archive, settings, spool, path=export.uri, export_id=export.export_id)
+        except (FileMissingError, *UNREADABLE) as error:
+            _set_aside(archive, export, error, run_id=run_id, log=log)
+            return False
+        archive.labels.store(
+            export,
+            run_id,
+            brought=spool,
+            new_classes=found.new_classes,
+            counts={**found.counts, "format": name},
+            now=archive.now(),
         )
-        log.error(f"{export.uri}: set aside: {reason}")
-        gone = isinstance(error, FileMissingError)
-        archive.labels.set_aside(export, run_id, reason, archive.now(), file_is_gone=gone)
-        return False
-    archive.labels.store(
-        export,
-        run_id,
-        annotation_rows=found.annotations,
-        mark_rows=found.marks,
-        reject_rows=found.rejects,
-        new_classes=found.new_classes,
-        counts={**found.counts, "format": name},
-        now=archive.now(),
-    )
     counts = ", ".join(f"{n} {what}" for what, n in found.counts.items())
     log.info(f"{export.uri} ({name}): {counts}")
     return True
+
+
+def _set_aside(
+    archive: Archive, export: Export, error: Exception, *, run_id: str, log: logging.Logger
+) -> None:
+    expected = isinstance(error, ExportUnreadableError | FileMissingError)
+    reason = str(error) if expected else f"the importer stumbled over it ({type(error).__name__}: {error})"
+    log.error(f"{export.uri}: set aside: {reason}")
+    gone = isinstance(error, FileMissingError)
+    archive.labels.set_aside(export, run_id, reason, archive.now(), file_is_gone=gone)
 
 
 def import_all(archive: Archive, settings: Settings, *, run_id: str, log: logging.Logger) -> int:

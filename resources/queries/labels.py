@@ -3,6 +3,7 @@
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from resources import bulk
 from resources.database import Database
 from resources.queries.chunks import in_chunks
+from resources.spool import Spool
 from resources.tables import annotation_labels, annotations, classes, label_exports, label_rejects, labels
 
 UNCLAIMED = ("seen", "claimed")
@@ -132,33 +135,31 @@ class LabelLedger:
         export: Export,
         run_id: str,
         *,
-        annotation_rows: Sequence[Mapping[str, Any]],
-        mark_rows: Sequence[Mapping[str, Any]],
-        reject_rows: Sequence[Mapping[str, Any]],
+        brought: Spool,
         new_classes: Mapping[str, int],
         counts: Mapping[str, Any],
         now: datetime,
     ) -> None:
         """Everything an export brought, in place of what it had brought, and its status, in one transaction.
 
-        Raises LedgerConflictError.
+        brought: rows of `annotations`, `annotation_labels` and `label_rejects`. Raises LedgerConflictError.
         """
+        dialect = bulk.dialect(self.database.dialect_name)
         first = export.export_id << 32
         own = (first, first + 2**32 - 1)
         values = {"status": "imported", "error": None, "imported_at": now, **counts}
-        with self.database.write() as connection:
+        with ExitStack() as stack:
+            staged = {
+                rows.table: stack.enter_context(dialect.stage(rows)) for rows in brought.tables if rows.rows
+            }
+            connection = stack.enter_context(self.database.write())
             self._take(connection, export, run_id, values)
             self._insert_classes(connection, new_classes, now)
             for column in (annotation_labels.c.annotation_id, annotations.c.annotation_id):
                 connection.execute(sa.delete(column.table).where(column.between(*own)))
             connection.execute(sa.delete(label_rejects).where(label_rejects.c.export_id == export.export_id))
-            for table, rows in (
-                (annotations, annotation_rows),
-                (annotation_labels, mark_rows),
-                (label_rejects, reject_rows),
-            ):
-                if rows:
-                    connection.execute(sa.insert(table), list(rows))
+            for table, rows in staged.items():
+                dialect.insert(connection, table, rows)
 
     def undo(self, export_id: int) -> int:
         """Take an export's annotations out of effect; returns how many. History stays.

@@ -212,10 +212,10 @@ def test_a_file_that_trips_the_importer_is_set_aside_and_stops_no_other(
     imports.csv("b.csv", (1, "one"))
     read = assets.read_import
 
-    def trips(archive: Archive, settings: object, *, path: str, export_id: int) -> object:
+    def trips(archive: Archive, settings: object, spool: object, *, path: str, export_id: int) -> object:
         if path.endswith("a.csv"):
             raise KeyError("surprise")
-        return read(archive, settings, path=path, export_id=export_id)  # type: ignore[arg-type]
+        return read(archive, settings, spool, path=path, export_id=export_id)  # type: ignore[arg-type]
 
     monkeypatch.setattr(assets, "read_import", trips)
     assert imports.learn() == 1
