@@ -91,7 +91,7 @@ def status() -> None:
     from al_assets.status import status_lines
 
     for name, value in status_lines(_archive()):
-        console.print(f"[bold]{name:<16}[/bold] {value}", highlight=False)
+        console.print(f"[bold]{name:<16}[/bold] {value}", highlight=False, soft_wrap=True)
 
 
 @database_app.command("upgrade")
@@ -127,9 +127,9 @@ def check_labels(
     from al_assets.archives import preview_export
 
     preview = preview_export(_archive(), _environment(), file)
-    console.print(preview.summary, highlight=False)
+    console.print(preview.summary, highlight=False, soft_wrap=True)
     for reason in preview.reasons:
-        console.print(f"  {reason}", highlight=False, markup=False)
+        console.print(f"  {reason}", highlight=False, markup=False, soft_wrap=True)
     if not preview.complete:
         raise typer.Exit(1)
 

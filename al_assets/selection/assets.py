@@ -20,6 +20,7 @@ from al_assets.selection.batch_plan import BatchPlan, BatchPolicy, plan_batch
 from al_assets.selection.labelling_tasks import TaskRow, label_studio_tasks, labelling_config, tasks_csv
 from al_assets.selection.pool import Pool
 from al_assets.selection.redundancy import Frames, RedundancyRule
+from al_assets.selection.task_files import azure_ml_jsonl, coco_images, cvat_labels, cvat_xml
 from al_assets.settings import SelectionSettings, Settings
 from resources.archive import Archive
 from resources.pixels import still_path
@@ -220,7 +221,7 @@ def _batch_slice(
 def labelling_tasks(
     context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
-    """The newest batch as Label Studio tasks and as CSV, with its stills, under `labelling_tasks/` in storage."""
+    """The newest batch for Label Studio, CVAT, Azure ML, as COCO and CSV, with its stills, under `labelling_tasks/`."""
     batch = archive.selection.latest_batch()
     if batch is None:
         return dg.MaterializeResult(metadata={"tasks": 0, "why": "no batch yet"})
@@ -235,6 +236,10 @@ def labelling_tasks(
         "label_studio.json": json.dumps(label_studio_tasks(rows, blind=blind), ensure_ascii=False, indent=1),
         "label_studio.xml": labelling_config(names, settings.task),
         "tasks.csv": tasks_csv(rows, blind=blind),
+        "azure_ml.jsonl": azure_ml_jsonl(rows, blind=blind),
+        "cvat.xml": cvat_xml(rows, blind=blind),
+        "cvat_labels.json": cvat_labels(names),
+        "coco.json": coco_images(rows, names),
     }
     for name, text in files.items():
         archive.storage.write(f"{folder}/{name}", text.encode())
@@ -287,6 +292,9 @@ def _task_rows(
             frame_index=int(row.frame_index),
             pts_ms=int(row.pts_ms),
             image_url=address(stills[int(row.frame_id)]),
+            still=stills[int(row.frame_id)],
+            width=int(row.width),
+            height=int(row.height),
             clip_url=None if row.kind == "images" else address(f"videos/{row.path}"),
             checkpoint_id=checkpoint_id,
             suggestions=tuple(said.get(int(row.frame_id), ())),

@@ -42,8 +42,9 @@ CSV_COLUMNS = (
 class TaskRow:
     """A selected frame with all that its task shows.
 
-    image_url: the still. clip_url: the video, None for folders of stills. suggestions: class names with
-    confidences, exactly those that the model asserts (each is pre-ticked), best first.
+    image_url: address of the still. still: its path under the storage root; width, height: pixels. clip_url: the
+    video, None for folders of stills. suggestions: class names with confidences, exactly those that the model asserts
+    (each is pre-ticked), best first.
     """
 
     batch_id: int | str
@@ -53,6 +54,9 @@ class TaskRow:
     frame_index: int
     pts_ms: int
     image_url: str
+    still: str
+    width: int
+    height: int
     clip_url: str | None
     checkpoint_id: str | None
     suggestions: tuple[tuple[str, float], ...]
@@ -77,7 +81,7 @@ def tasks_csv(rows: Sequence[TaskRow], *, blind: bool = False) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for row in sorted(rows, key=lambda row: row.rank):
-        shown = _suggestions(row, blind=blind)
+        shown = shown_suggestions(row, blind=blind)
         writer.writerow(
             [
                 row.batch_id,
@@ -131,7 +135,8 @@ def clip_at(row: TaskRow) -> str | None:
     return None if row.clip_url is None else f"{urldefrag(row.clip_url).url}#t={row.pts_ms / 1000:.3f}"
 
 
-def _suggestions(row: TaskRow, *, blind: bool) -> tuple[tuple[str, float], ...]:
+def shown_suggestions(row: TaskRow, *, blind: bool) -> tuple[tuple[str, float], ...]:
+    """What the annotator sees of the model's opinion: nothing where blind, and in the evaluation arm."""
     return () if blind or row.arm == "evaluation" else row.suggestions
 
 
@@ -154,7 +159,7 @@ def _label_studio_task(row: TaskRow, *, blind: bool) -> dict[str, Any]:
             "clip_link": link,
         }
     }
-    shown = _suggestions(row, blind=blind)
+    shown = shown_suggestions(row, blind=blind)
     if shown:
         names = [name for name, _ in shown]
         result = {"from_name": CONTROL, "to_name": IMAGE, "type": "choices", "value": {"choices": names}}

@@ -162,6 +162,8 @@ class SelectionQueries:
                 frames.c.video_id,
                 frames.c.frame_index,
                 frames.c.pts_ms,
+                frames.c.width,
+                frames.c.height,
                 frames.c.image_path,
                 videos.c.path,
                 videos.c.kind,
