@@ -148,7 +148,12 @@ def undo_export(
 @labels_app.command("retract")
 def retract_judgements(
     annotator: Annotated[str | None, typer.Option(help="Whose judgements.")] = None,
-    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Of one day only (UTC).")] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Of one day only (UTC); judgements without a time are of none."
+        ),
+    ] = None,
     annotation: Annotated[list[int] | None, typer.Option(help="One judgement, by its annotation_id.")] = None,
 ) -> None:
     """Take judgements of a person, of a day, or single ones back; `al labels undo` takes that back in turn."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from al_assets.labels.annotations import standing
 from al_assets.labels.formats import retractions
+from al_assets.names import clean_name
 from resources.archive import Archive
 from resources.rows import rows_of
 
@@ -55,6 +56,9 @@ def retract(archive: Archive, wish: Retraction) -> tuple[str, int]:
             "frame_id": row.frame_id,
             "source_id": None if pd.isna(row.source_id) else row.source_id,
             "annotator": row.annotator,
+            "annotated_at": None
+            if pd.isna(row.annotated_at)
+            else pd.Timestamp(row.annotated_at).tz_localize(UTC).to_pydatetime(),
         }
         for row in rows_of(chosen)
     ]
@@ -67,9 +71,9 @@ def retract(archive: Archive, wish: Retraction) -> tuple[str, int]:
 def _chosen(rows: pd.DataFrame, wish: Retraction) -> pd.DataFrame:
     meant = pd.Series(True, index=rows.index)
     if wish.annotator is not None:
-        meant &= rows["annotator"] == wish.annotator
+        meant &= rows["annotator"] == clean_name(wish.annotator, "annotator")
     if wish.day is not None:
         meant &= pd.to_datetime(rows["annotated_at"], utc=True).dt.date == wish.day
     if wish.annotation_ids:
         meant &= rows["annotation_id"].isin(list(wish.annotation_ids))
-    return rows.loc[meant, ["frame_id", "source_id", "annotator"]]
+    return rows.loc[meant, ["frame_id", "source_id", "annotator", "annotated_at"]]

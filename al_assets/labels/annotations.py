@@ -141,6 +141,30 @@ def standing(annotations: pd.DataFrame) -> pd.DataFrame:
     """
     if annotations.empty:
         return annotations
+    winners = _ranked(annotations).drop_duplicates(list(_WHOSE), keep="last").sort_values("annotation_id")
+    kept = annotations.iloc[winners["row"].to_numpy()]
+    return kept[kept["outcome"] != "deleted"]
+
+
+def said_last(annotations: pd.DataFrame) -> set[str]:
+    """Content keys that say nothing new when they come again without a time.
+
+    Those whose latest carrier is in the same export as what stands: of several records of one export that were
+    given one frame, the others are no news either. annotations: as for `standing`, with content_key.
+    """
+    ranked = _ranked(annotations)
+    ranked["content_key"] = annotations["content_key"].to_numpy()[ranked["row"].to_numpy()]
+    latest = ranked.drop_duplicates(list(_WHOSE), keep="last").set_index(list(_WHOSE))["export"]
+    carriers = ranked.groupby([*_WHOSE, "content_key"])["export"].max().reset_index("content_key")
+    carriers["latest"] = latest.reindex(carriers.index)
+    return set(carriers.loc[carriers["export"] == carriers["latest"], "content_key"])
+
+
+_WHOSE = ("frame_id", "by_source", "who")
+
+
+def _ranked(annotations: pd.DataFrame) -> pd.DataFrame:
+    """Whose annotation each row is, in the order in which they supersede one another."""
     source = annotations["source_id"]
     key = pd.DataFrame(
         {
@@ -153,10 +177,8 @@ def standing(annotations: pd.DataFrame) -> pd.DataFrame:
             "annotation_id": annotations["annotation_id"],
             "row": range(len(annotations)),
         }
-    ).sort_values(["at", "export", "closeness", "annotation_id"], na_position="first")
-    winners = key.drop_duplicates(["frame_id", "by_source", "who"], keep="last").sort_values("annotation_id")
-    kept = annotations.iloc[winners["row"].to_numpy()]
-    return kept[kept["outcome"] != "deleted"]
+    )
+    return key.sort_values(["at", "export", "closeness", "annotation_id"], na_position="first")
 
 
 @dataclass
@@ -216,11 +238,13 @@ class _Importer:
         names = [*(mark.name for mark in record.marks), *(record.judged or ())]
         missing = {name.casefold(): name for name in names if self.classes.class_id(name) is None}
         unknown = list(missing.values())
+        if ambiguous := next(filter(self.classes.is_ambiguous, unknown), None):
+            return f"class {shown(ambiguous)} means several classes, told apart by case only; write it as it is listed"
         if unknown and not self.creates:
             listed = ", ".join(shown(name) for name in unknown[:5])
             return f"unknown class {listed}; add it under [classes] in al.toml or correct the export"
         book = self.classes.extended(unknown) if unknown else self.classes
-        if self.task == "single_label" and len({book.class_id(mark.name) for mark in record.marks}) > 1:
+        if self.task == "single_label" and len({book.counts_as(mark.name) for mark in record.marks}) > 1:
             return "several classes in a single_label task; keep one, or set task = multi_label"
         self.added += len(unknown)
         if self.added > NEW_CLASSES:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from al_assets.automation import RETRY
 from al_assets.keys import Task
-from al_assets.labels.annotations import AnnotationRow, Resolved, resolve, standing
+from al_assets.labels.annotations import AnnotationRow, Resolved, resolve, said_last, standing
 from al_assets.labels.class_book import ClassBook
 from al_assets.labels.consensus import consensus
 from al_assets.labels.formats import open_export
@@ -23,7 +23,7 @@ from al_assets.labels.formats.records import ExportUnreadableError
 from al_assets.settings import ClassesSettings, Settings
 from resources import tables
 from resources.archive import Archive
-from resources.errors import FileMissingError
+from resources.errors import DatabaseError, FileMissingError, SchemaMismatchError, StorageError
 from resources.queries.labels import Export, LedgerConflictError
 from resources.rows import rows_of
 from resources.spool import Spool
@@ -38,9 +38,8 @@ label_exports = dg.AssetSpec(
     metadata={"dagster/table_name": "label_exports", "dagster/column_schema": column_schema("label_exports")},
 )
 
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What a strange file may raise, ExportUnreadableError among it. Errors of database and storage are none of these
-and fail the run, to be tried again."""
+OUTSIDE = (DatabaseError, StorageError)
+"""Errors of database and storage fail the run, to be tried again; any other is the file's."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ class SqlLedger:
         rows = self.archive.labels.neighbours(content_keys)
         if rows.empty:
             return {}
-        stands = set(standing(rows)["content_key"])
-        return {key: key in stands for key in set(rows["content_key"]) & set(content_keys)}
+        last = said_last(rows)
+        return {key: key in last for key in set(rows["content_key"]) & set(content_keys)}
 
 
 @dataclass
@@ -128,7 +127,8 @@ def class_book(archive: Archive, settings: ClassesSettings) -> ClassBook:
         if (class_id := book.class_id(name)) is not None
         for alias in aliases
     }
-    return ClassBook(book.names, {**spelled, **book.aliases})
+    merged = {int(row.class_id): int(row.merged_into) for row in rows if not pd.isna(row.merged_into)}
+    return ClassBook(book.names, {**spelled, **book.aliases}, merged)
 
 
 def read_import(
@@ -163,7 +163,10 @@ def import_export(
             if archive.storage.sha256(export.uri) != export.sha256:
                 raise FileMissingError("the file was replaced before it was read; its newer version follows")
             name, found = read_import(archive, settings, spool, path=export.uri, export_id=export.export_id)
-        except (FileMissingError, *UNREADABLE) as error:
+        except Exception as error:
+            # Whatever else a strange file raises must not hold up the exports behind it.
+            if isinstance(error, OUTSIDE) and not isinstance(error, FileMissingError | SchemaMismatchError):
+                raise
             _set_aside(archive, export, error, run_id=run_id, log=log)
             return False
         archive.labels.store(
@@ -232,14 +235,24 @@ def labels(
 
 
 def current_labels(archive: Archive, task: Task) -> pa.Table:
-    """Rows of `labels` from all annotations that stand."""
+    """Rows of `labels` from all annotations that stand; a merged class has its votes as the one that it counts as."""
     rows, marks = archive.labels.live_annotations()
-    judged: list[Any] = [json.loads(text) if isinstance(text, str) else None for text in rows["judged"]]
+    classes = archive.labels.classes()
+    merged = classes.dropna(subset="merged_into")
+    shown = dict(zip(merged["class_id"], merged["merged_into"].astype(int), strict=True))
+    judged: list[Any] = [
+        [shown.get(key, key) for key in json.loads(text)] if isinstance(text, str) else None
+        for text in rows["judged"]
+    ]
     rows = rows.assign(judged=judged)
     stand = standing(rows)
-    classes = archive.labels.classes()
-    active = classes[classes["active"] == 1]["class_id"].tolist()
-    votes = consensus(stand, marks, task=task, class_ids=active, since_export=_since(rows, active))
+    active = classes[(classes["active"] == 1) & classes["merged_into"].isna()]["class_id"].tolist()
+    since: dict[int, int] = {}
+    for class_id, export_id in _since(rows, [*active, *shown]).items():
+        target = shown.get(class_id, class_id)
+        since[target] = min(since.get(target, export_id), export_id)
+    marks = marks.assign(class_id=marks["class_id"].replace(shown))
+    votes = consensus(stand, marks, task=task, class_ids=active, since_export=since)
     newest = stand.groupby("frame_id")["annotation_id"].max()
     frame_ids = votes["frame_id"].to_numpy()
     behind = newest.reindex(frame_ids).to_numpy() if len(frame_ids) else np.empty(0, np.int64)

@@ -18,6 +18,8 @@ class ClassBook:
 
     names: Mapping[str, int] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
+    merged: Mapping[int, int] = field(default_factory=dict)
+    """class_id -> class_id of the class that it counts as."""
 
     @classmethod
     def of(cls, rows: Iterable[tuple[int, str, Sequence[str]]]) -> ClassBook:
@@ -38,6 +40,15 @@ class ClassBook:
         found = self._folded.get(name.casefold(), set())
         return next(iter(found)) if len(found) == 1 else None
 
+    def is_ambiguous(self, name: str) -> bool:
+        """Whether only case tells several classes of that name apart."""
+        return self.class_id(name) is None and len(self._folded.get(_nfc(name).casefold(), ())) > 1
+
+    def counts_as(self, name: str) -> int | None:
+        """The class that the class of that name is merged into, else itself."""
+        found = self.class_id(name)
+        return found if found is None else self.merged.get(found, found)
+
     @cached_property
     def _folded(self) -> dict[str, set[int]]:
         folded: dict[str, set[int]] = {}
@@ -49,7 +60,7 @@ class ClassBook:
         """The book with further classes, numbered on from the highest id in their order."""
         after = max((*self.names.values(), *self.aliases.values()), default=0) + 1
         added = {_nfc(name): class_id for class_id, name in enumerate(names, start=after)}
-        return ClassBook({**self.names, **added}, self.aliases)
+        return ClassBook({**self.names, **added}, self.aliases, self.merged)
 
 
 def _nfc(name: str) -> str:

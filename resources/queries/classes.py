@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from al_assets.names import is_reserved
 from resources import bulk
 from resources.database import Database
 from resources.tables import class_changes, classes
@@ -47,6 +48,8 @@ class ClassRegister:
                 raise ClassChangeError(
                     f"{new!r} is a name of class {other.name!r} already; merge the two if they are one"
                 )
+            if is_reserved(new):
+                raise ClassChangeError(f"{new!r} is an answer and no name of a class")
             if one.name == new:
                 raise ClassChangeError(f"the class is called {new!r} already")
             aliases = [name for name in dict.fromkeys([*one.aliases, one.name]) if name != new]

@@ -176,7 +176,12 @@ def _spellings(image: str) -> tuple[str, ...]:
         found = [*parse_qs(url.query).get("d", []), *found, unquote(url.path)]
     except ValueError:
         pass  # no URL, so a path
-    return tuple(dict.fromkeys(path.lstrip("/") for path in found if path.strip("/")))
+    return tuple(dict.fromkeys(path.lstrip("/") for path in found if path.strip("/") and _storable(path)))
+
+
+def _storable(path: str) -> bool:
+    """Whether a database could hold the path: to unquote an address may bring forth what none takes."""
+    return "\0" not in path and not any("\ud800" <= letter <= "\udfff" for letter in path)
 
 
 def _places(images: Sequence[str], folders: dict[str, int]) -> list[tuple[str, str]]:

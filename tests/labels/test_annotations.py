@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from al_assets.labels.annotations import AnnotationRow, Resolved, resolve, standing
+from al_assets.labels.annotations import AnnotationRow, Resolved, resolve, said_last, standing
 from al_assets.labels.class_book import ClassBook
 from al_assets.labels.formats import read_export
 from al_assets.labels.formats.records import ExportUnreadableError, FrameReference, ParsedAnnotation
@@ -259,6 +259,19 @@ def test_of_one_export_the_nearest_moment_stands_and_of_two_exports_the_later() 
     assert judged(*rows, (3, None, 7, "a", None, "nobody", 40)) == [2]
     assert judged(*rows, (3, None, 7, "a", None, "nobody", None)) == [3]
     assert judged(*rows, (2**32, None, 7, "a", None, "nobody", 400)) == [2**32]
+
+
+def test_of_two_records_of_one_export_for_one_frame_neither_is_news_when_it_comes_again() -> None:
+    names = ["annotation_id", "frame_id", "content_key", "offset_ms"]
+
+    def known(*rows: tuple[int, int, str, int]) -> set[str]:
+        table = pd.DataFrame(rows, columns=names)
+        return said_last(table.assign(source_id=None, annotator="a", annotated_at=None, outcome="nobody"))
+
+    first = [(1, 7, "near", 0), (2, 7, "far", 400), (3, 8, "other", 0)]
+    assert known(*first) == {"near", "far", "other"}
+    assert known(*first, (2**32, 7, "changed", 0)) == {"changed", "other"}
+    assert known(*first, (2**32, 7, "changed", 0), (2**33, 7, "near", 0)) == {"near", "other"}
 
 
 def test_no_annotations_stand_where_there_are_none() -> None:

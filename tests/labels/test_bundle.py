@@ -91,6 +91,33 @@ def test_a_half_written_zip_is_refused(cut: int) -> None:
         open_export(io.BytesIO(content[:-cut]))
 
 
+def test_a_zip_of_a_version_that_nobody_knows_is_refused() -> None:
+    content = bytearray(packed({"a.csv": CSV}).getvalue())
+    content[content.index(b"PK\x01\x02") + 6] = 255
+    with pytest.raises(ExportUnreadableError, match="damaged or half-written"):
+        open_export(io.BytesIO(bytes(content)))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
+def test_a_damaged_file_in_a_zip_is_refused_however_it_is_packed(compression: int) -> None:
+    whole = packed({"a.csv": bytes(range(256)) * 2}, compression).getvalue()
+    for place in range(36, 75, 3):  # beyond the first header, before the second
+        content = bytearray(whole)
+        content[place] ^= 0x5A
+        with pytest.raises(ExportUnreadableError):
+            open_export(io.BytesIO(bytes(content)))
+
+
+def test_a_fault_of_storage_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> bytes:
+        raise ConnectionResetError(104, "the network went away")
+
+    files = Bundle(packed({"a.csv": CSV}))
+    monkeypatch.setattr(files._zip, "open", lost)
+    with pytest.raises(ConnectionResetError):
+        files.read("a.csv")
+
+
 def test_a_locked_zip_is_refused() -> None:
     content = bytearray(packed({"a.csv": CSV}).getvalue())
     for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):

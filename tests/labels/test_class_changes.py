@@ -85,6 +85,7 @@ def test_every_change_is_kept(archive: ArchiveRows) -> None:
         ("rename", ("three", "drei"), "there is no class 'three'; `al classes` lists them"),
         ("rename", ("zero", "ONE"), "'ONE' is a name of class 'one' already"),
         ("rename", ("zero", "zero"), "called 'zero' already"),
+        ("rename", ("zero", "Nobody"), "'Nobody' is an answer and no name of a class"),
         ("merge", ("zero", "ZERO"), "are one class already"),
         ("separate", ("zero",), "'zero' is not merged"),
     ],

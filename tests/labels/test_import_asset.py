@@ -257,3 +257,25 @@ def test_label_studio_and_csv_meet_on_one_frame(imports: Imports) -> None:
     imports.learn()
     (row,) = current_labels(imports.archive, "multi_label").to_pylist()
     assert (row["present"], row["annotators"]) == (1, 2)
+
+
+def test_votes_of_a_merged_class_count_for_the_one_that_it_counts_as(imports: Imports) -> None:
+    answers = (("a", "bos"), ("b", "cow"), ("c", ""))
+    rows = "".join(f"{FRAMES[0]},{label},{who}\n" for who, label in answers)
+    imports.drop("label_exports/a.csv", f"frame_id,label,annotator\n{rows}")
+    imports.learn()
+    assert imports.labels() == {0: set()}
+    imports.archive.classes.merge("bos", "cow", imports.archive.now())
+    assert imports.labels() == {0: {"cow"}}
+    imports.archive.classes.separate("bos", imports.archive.now())
+    assert imports.labels() == {0: set()}
+
+
+def test_a_name_that_only_case_tells_apart_is_refused_and_no_third_class(imports: Imports) -> None:
+    imports.archive.labels.sync_classes(
+        ["zero", "one"], {"zero": ["Cow"], "one": ["cow"]}, imports.archive.now()
+    )
+    imports.csv("a.csv", (0, "COW"), (1, "cow"))
+    imports.learn()
+    assert imports.ledger() == [("imported", 1, 1)]
+    assert imports.labels() == {1: {"one"}}

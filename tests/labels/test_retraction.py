@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -61,6 +61,28 @@ def test_a_person_may_judge_again_what_was_taken_back(imports: Imports) -> None:
     assert imports.labels() == {0: {"one"}}
 
 
+def test_a_judgement_whose_clock_is_ahead_is_taken_back_too(imports: Imports) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=5)
+    imports.csv("b.csv", (3, "zero", ahead.isoformat()))
+    imports.learn()
+    assert retract(imports.archive, Retraction(annotator=annotator(imports)))[1] == 4
+    imports.learn()
+    assert imports.labels() == {}
+
+
+def test_an_answer_without_a_time_counts_again_after_one_without_a_time_was_taken_back(
+    imports: Imports,
+) -> None:
+    imports.csv("b.csv", (3, "zero"))
+    imports.learn()
+    retract(imports.archive, Retraction(annotator=annotator(imports)))
+    imports.learn()
+    assert imports.labels() == {}
+    imports.csv("c.csv", (3, "one"))
+    imports.learn()
+    assert imports.labels() == {3: {"one"}}
+
+
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
@@ -78,9 +100,8 @@ def test_what_is_not_there_cannot_be_taken_back(imports: Imports, wish: Retracti
 
 def test_records_keep_who_and_what_and_broken_ones_are_named() -> None:
     at = datetime(2026, 5, 3, tzinfo=UTC)
-    content = json.loads(
-        retractions.write([{"frame_id": 7, "source_id": "ls:1", "annotator": "ann"}], reason="r", at=at)
-    )
+    said = {"frame_id": 7, "source_id": "ls:1", "annotator": "ann", "annotated_at": at - timedelta(days=1)}
+    content = json.loads(retractions.write([said], reason="r", at=at))
     content["annotations"] += [{"frame_id": "x", "annotator": "ann"}, 3]
     name, records = open_export(io.BytesIO(json.dumps(content).encode()))
     good, *broken = records

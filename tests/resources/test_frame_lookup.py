@@ -138,3 +138,11 @@ def test_no_image_name_however_strange_breaks_an_import(lookup: SqlFrameLookup, 
 
 def test_no_references_are_no_frames(lookup: SqlFrameLookup) -> None:
     assert lookup.resolve([]) == []
+
+
+@pytest.mark.parametrize("image", ["site-a/x%00.jpg", "/data/?d=site-a/a%00b.jpg", "a\ud800.jpg"])
+def test_an_address_that_no_database_could_hold_is_no_image(postgresql_database: Any, image: str) -> None:
+    rows = ArchiveRows(postgresql_database)
+    stills(rows, 1, "site-a", "x.jpg")
+    (found,) = SqlFrameLookup(postgresql_database).resolve([FrameReference(image=image)])
+    assert isinstance(found, str)

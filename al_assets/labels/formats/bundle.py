@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
 import zlib
 from pathlib import PurePosixPath
@@ -15,6 +17,11 @@ MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 MOST_FILES = 1_000_000
 MOST_BYTES = 1 << 30
 """Unpacked, all files together; an export is held in memory once."""
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(NotImplementedError, ValueError, OverflowError, EOFError, MemoryError),
+)
+"""What a broken zip raises; faults of storage are none of these and go on to be tried again."""
 _CLUTTER = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 
 
@@ -25,7 +32,7 @@ class Bundle:
         """Open a zip. stream: seekable. Raises ExportUnreadableError for one that is broken, or beyond the limits."""
         try:
             self._zip = zipfile.ZipFile(stream)
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
+        except DAMAGE as error:
             raise _broken(error) from error
         files = [
             info for info in self._zip.infolist() if not info.is_dir() and not _is_clutter(info.filename)
@@ -53,15 +60,14 @@ class Bundle:
         try:
             with self._zip.open(info) as packed:
                 content = packed.read(info.file_size + 1)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            NotImplementedError,
-            RuntimeError,
-            EOFError,
-            OSError,
-        ) as error:
+        except DAMAGE as error:
             raise _broken(error) from error
+        except OSError as error:
+            if (
+                type(error) is OSError and error.errno is None
+            ):  # as bz2 speaks of damage; others are the disk's
+                raise _broken(error) from error
+            raise
         if len(content) != info.file_size:
             raise _broken(None)
         return content
