@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from resources.archive import Archive
 from resources.errors import StorageError
+from resources.spool import Spool
 from resources.storage import Storage
 from sensors.label_exports import make_label_exports
 from support.small_archives import SmallArchive, empty_archive
@@ -42,9 +43,7 @@ def settle(archive: Archive, run_id: str = "run", status: str = "imported") -> N
             archive.labels.store(
                 export,
                 run_id,
-                annotation_rows=[],
-                mark_rows=[],
-                reject_rows=[],
+                brought=Spool(),
                 new_classes={},
                 counts=counts,
                 now=archive.now(),
