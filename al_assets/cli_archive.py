@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:  # loads Dagster and pyarrow, which other commands do without
-    from al_assets.export import Wish
+    from al_assets.exports.snapshot import Kind
 
 archive_app = typer.Typer(no_args_is_help=True, help="The archive as a whole.")
 export_app = typer.Typer(no_args_is_help=True, help="Labels and predictions as files for other tools.")
@@ -44,18 +44,7 @@ def export_annotations(
     force: ForceOption = False,
 ) -> None:
     """What people agree on: the consensus for every frame and judged class, as in the view human_labels."""
-    from al_assets.export import Wish
-
-    _export(
-        Wish(
-            kind="annotations",
-            format=format.value,
-            output=output,
-            site=site,
-            video_id=video,
-            replace=force,
-        )
-    )
+    _export("annotations", format, output, site, video, force)
 
 
 @export_app.command("predictions")
@@ -68,26 +57,31 @@ def export_predictions(
     force: ForceOption = False,
 ) -> None:
     """What a model sees on every frame that it scored."""
-    from al_assets.export import Wish
-
-    _export(
-        Wish(
-            kind="predictions",
-            format=format.value,
-            output=output,
-            checkpoint_id=checkpoint,
-            site=site,
-            video_id=video,
-            replace=force,
-        )
-    )
+    _export("predictions", format, output, site, video, force, checkpoint)
 
 
-def _export(wish: Wish) -> None:
+def _export(
+    kind: Kind,
+    format: ExportFormat,
+    output: Path,
+    site: str | None,
+    video: str | None,
+    force: bool,
+    checkpoint: str | None = None,
+) -> None:
     from al_assets.archives import open_archive
-    from al_assets.export import export
+    from al_assets.export import Wish, export
     from resources.environments import read_environment
 
+    wish = Wish(
+        kind=kind,
+        format=format.value,
+        output=output,
+        checkpoint_id=checkpoint,
+        site=site,
+        video_id=video,
+        replace=force,
+    )
     snapshot = export(open_archive(read_environment()), wish)
     of = f" of {snapshot.checkpoint_id}" if snapshot.checkpoint_id else ""
     _say(

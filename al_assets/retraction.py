@@ -8,8 +8,8 @@ from datetime import UTC, date
 
 import pandas as pd
 
-from al_assets.labels.annotations import standing
 from al_assets.labels.formats import retractions
+from al_assets.labels.standing import standing
 from al_assets.names import clean_name
 from resources.archive import Archive
 from resources.rows import rows_of

@@ -7,6 +7,7 @@ apostrophe, which that importer takes away again.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, BinaryIO, ClassVar, Self
 
@@ -34,7 +35,7 @@ _KNOWN = [
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-class CsvFile:
+class CsvFile(ABC):
     """A CSV file with a header; the last column of every row is the snapshot's id."""
 
     SCHEMA: ClassVar[pa.Schema]
@@ -51,9 +52,9 @@ class CsvFile:
     ) -> None:
         self._writer.close()
 
+    @abstractmethod
     def add(self, batch: pa.RecordBatch) -> None:
         """Write rows: whole frames, ordered by frame_id."""
-        raise NotImplementedError
 
     def _write(self, batch: pa.RecordBatch, columns: dict[str, pa.Array]) -> None:
         """Write the columns, and with them what is known of the frame."""

@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from al_assets.automation import RETRY
 from al_assets.keys import Task
-from al_assets.labels.annotations import AnnotationRow, Resolved, resolve, said_last, standing
+from al_assets.labels.annotations import AnnotationRow, Resolved, resolve
 from al_assets.labels.class_book import ClassBook
 from al_assets.labels.consensus import consensus
 from al_assets.labels.formats import open_export
 from al_assets.labels.formats.records import ExportUnreadableError
+from al_assets.labels.standing import said_last, standing
 from al_assets.settings import ClassesSettings, Settings
 from resources import tables
 from resources.archive import Archive

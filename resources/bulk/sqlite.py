@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
-import tenacity
 
 from resources.bulk import sqlite_file, sqlite_reader
 from resources.bulk.generic import Dialect, Rows
@@ -92,7 +91,7 @@ class SQLite(Dialect):
         def _connect(driver: sqlite3.Connection, _record: Any) -> None:
             driver.isolation_level = None
             driver.execute(f"PRAGMA page_size={PAGE_BYTES}")  # of a new file only
-            _to_wal(driver)
+            sqlite_file.to_wal(driver)
             driver.execute("PRAGMA synchronous=NORMAL")
             driver.execute("PRAGMA foreign_keys=ON")
 
@@ -212,20 +211,6 @@ class SQLite(Dialect):
                     sql = f"INSERT INTO {quote.format_table(table)} ({names}) VALUES {marks}{conflict}"
                     connection.exec_driver_sql(sql, parameters)
                 done = end
-
-
-@tenacity.retry(
-    retry=tenacity.retry_if_exception(
-        lambda error: getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-    ),
-    wait=tenacity.wait_random(0.01, 0.1),
-    stop=tenacity.stop_after_delay(10),
-    reraise=True,
-)
-def _to_wal(driver: sqlite3.Connection) -> None:
-    """Switch a new file over. Two processes that do so at once are refused without the usual wait."""
-    if driver.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        driver.execute("PRAGMA journal_mode=WAL")
 
 
 def _image(rows: Rows) -> StagedFile:

@@ -1,4 +1,4 @@
-"""A SQLite database as a file: checking it and copying it while others write. No tables, no rows."""
+"""A SQLite database as a file: its log, checking it, and copying it while others write. No tables, no rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
+import tenacity
 
 from resources.errors import DatabaseError
 
@@ -44,3 +45,17 @@ def back_up(engine: sa.Engine, file: Path) -> None:
         raise DatabaseError(f"the database cannot be copied: {error}") from None
     if found != "ok":
         raise DatabaseError(f"the database is damaged ({found}); `al archive verify` says more")
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception(
+        lambda error: getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    ),
+    wait=tenacity.wait_random(0.01, 0.1),
+    stop=tenacity.stop_after_delay(10),
+    reraise=True,
+)
+def to_wal(driver: sqlite3.Connection) -> None:
+    """Switch a new file over. Two processes that do so at once are refused without the usual wait."""
+    if driver.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        driver.execute("PRAGMA journal_mode=WAL")

@@ -13,10 +13,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from al_assets.labels.annotations import AnnotationRow, Resolved, resolve, said_last, standing
+from al_assets.labels.annotations import AnnotationRow, Resolved, resolve
 from al_assets.labels.class_book import ClassBook
 from al_assets.labels.formats import read_export
 from al_assets.labels.formats.records import ExportUnreadableError, FrameReference, ParsedAnnotation
+from al_assets.labels.standing import said_last, standing
 
 EXPORTS = Path(__file__).parent / "exports"
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -215,7 +216,7 @@ def test_a_time_in_the_future_is_refused_since_nothing_could_ever_correct_it(arc
 
 def test_an_export_of_more_records_than_there_are_ids_is_refused() -> None:
     record = ParsedAnnotation(
-        (2**31,), FrameReference(FIRST, None, None, None), None, "anna", None, "nobody", (), None, ""
+        positions=(2**31,), frame=FrameReference(FIRST, None, None, None), outcome="nobody", marks=(), raw=""
     )
     with pytest.raises(ExportUnreadableError, match="cut it into parts"):
         list(resolve([record], Archive(), NOTHING, export_id=1, imported_at=NOW))

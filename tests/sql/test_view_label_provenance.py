@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from al_assets.labels.annotations import standing
+from al_assets.labels.standing import standing
 from resources.tables import annotations
 from support.archive_rows import NOW, ArchiveRows
 

@@ -104,11 +104,9 @@ def detect(head: bytes) -> str:
 
 
 def read_export(stream: BinaryIO, format: str | None = None) -> Iterator[Record]:
-    """Records of a text file. format: a name in FORMATS; None detects it."""
+    """Records of an export whose format is known: a name in FORMATS; None tells it by the content."""
     if format is None:
-        head = stream.read(HEAD_BYTES)
-        format = detect(head)
-        stream = io.BytesIO(head + stream.read())
+        return open_export(stream)[1]
     if format not in FORMATS:
         raise UnknownFormatError(f"there is no export format {format!r}; choose one of {', '.join(FORMATS)}")
     return FORMATS[format].read(stream)

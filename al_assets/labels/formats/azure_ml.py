@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from al_assets.labels.formats.json_text import names_in, parsed, spooled
 from al_assets.labels.formats.records import (
-    UNKNOWN_ANNOTATOR,
     Box,
     BrokenRecord,
     ExportUnreadableError,
@@ -86,12 +85,8 @@ def _annotation(item: object, position: int, raw: str) -> ParsedAnnotation:
     return ParsedAnnotation(
         positions=(position,),
         frame=frame_reference({"image": blob_path(item.get("image_url"))}),
-        source_id=None,
-        annotator=UNKNOWN_ANNOTATOR,
-        annotated_at=None,
         outcome=outcome,
         marks=marks,
-        judged=None,
         raw=raw,
     )
 

@@ -194,11 +194,9 @@ def _annotation(rows: list[_Row]) -> Iterator[Record]:
     yield ParsedAnnotation(
         positions=tuple(row.position for row in rows),
         frame=frame,
-        source_id=None,
         annotator=rows[0].annotator,
         annotated_at=max((row.at for row in rows if row.at is not None), default=None),
         outcome=outcome,
         marks=kept,
-        judged=None,
         raw="\n".join(row.raw for row in rows),
     )

@@ -113,9 +113,7 @@ class _Reader:
         return ParsedAnnotation(
             positions=(),
             frame=self._frame(image),
-            source_id=None,
             annotator=CONSENSUS if self._index.own else _annotator(annotations),
-            annotated_at=None,
             outcome=outcome,
             marks=marks,
             judged=judged,

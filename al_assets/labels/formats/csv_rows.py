@@ -272,7 +272,6 @@ def _annotation(rows: list[_Row]) -> Iterator[Record]:
     yield ParsedAnnotation(
         positions=tuple(row.position for row in rows),
         frame=frame,
-        source_id=None,
         annotator=rows[0].annotator,
         annotated_at=max(times, default=None),
         outcome=outcome,

@@ -96,12 +96,9 @@ def _image(element: Element, task: Task, position: int) -> Record:
         return ParsedAnnotation(
             positions=(position,),
             frame=_frame(element, task),
-            source_id=None,
             annotator=task.annotator,
-            annotated_at=None,
             outcome=outcome,
             marks=marks,
-            judged=None,
             raw=raw,
         )
     except BrokenValueError as error:

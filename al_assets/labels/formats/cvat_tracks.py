@@ -130,12 +130,9 @@ def _record(task: Task, number: int, seen: Sequence[tuple[Track, Shape]], positi
         return ParsedAnnotation(
             positions=(position,),
             frame=task.reference(number, keys),
-            source_id=None,
             annotator=task.annotator,
-            annotated_at=None,
             outcome=outcome,
             marks=kept,
-            judged=None,
             raw=raw,
         )
     except BrokenValueError as error:

@@ -118,7 +118,6 @@ def _annotation(task: Mapping[str, Any], annotation: object, position: int, raw:
         annotated_at=moment(annotation.get("created_at") if updated is None else updated, "updated_at"),
         outcome=outcome,
         marks=marks,
-        judged=None,
         raw=raw,
     )
 

@@ -134,7 +134,6 @@ def _annotation(item: object, position: int, raw: str, classes: frozenset[str]) 
         annotated_at=moment(item.get("created_at") if updated is None else updated, "updated_at"),
         outcome=outcome,
         marks=marks,
-        judged=None,
         raw=raw,
     )
 

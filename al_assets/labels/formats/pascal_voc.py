@@ -17,7 +17,6 @@ from xml.etree.ElementTree import Element
 from al_assets.labels.formats.bundle import Bundle
 from al_assets.labels.formats.pixel_shapes import Shape, fractions, picture_size
 from al_assets.labels.formats.records import (
-    UNKNOWN_ANNOTATOR,
     BrokenRecord,
     ExportUnreadableError,
     FrameReference,
@@ -83,12 +82,8 @@ def _record(content: bytes, name: str, position: int) -> Record:
         return ParsedAnnotation(
             positions=(position,),
             frame=_frame(named, objects),
-            source_id=None,
-            annotator=UNKNOWN_ANNOTATOR,
-            annotated_at=None,
             outcome=outcome,
             marks=marks,
-            judged=None,
             raw=raw,
         )
     except (BrokenValueError, ExportUnreadableError) as error:

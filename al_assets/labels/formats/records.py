@@ -51,18 +51,19 @@ class ParsedAnnotation:
     """One judgement of one annotator on one frame.
 
     positions: the source records that it consumed, counted from 1 in the order of the file and ascending.
-    judged: names of the classes that were judged, None for all. raw: the source, for `label_rejects`.
+    raw: the source, for `label_rejects`. What a format does not know it
+    leaves out: source_id, annotator, annotated_at; judged: names of the classes that were judged, None for all.
     """
 
     positions: tuple[int, ...]
     frame: FrameReference
-    source_id: str | None
-    annotator: str
-    annotated_at: datetime | None
     outcome: Outcome
     marks: tuple[Mark, ...]
-    judged: tuple[str, ...] | None
     raw: str
+    source_id: str | None = None
+    annotator: str = UNKNOWN_ANNOTATOR
+    annotated_at: datetime | None = None
+    judged: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

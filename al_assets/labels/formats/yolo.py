@@ -14,7 +14,6 @@ from pathlib import PurePosixPath
 
 from al_assets.labels.formats.bundle import Bundle
 from al_assets.labels.formats.records import (
-    UNKNOWN_ANNOTATOR,
     Box,
     BrokenRecord,
     ExportUnreadableError,
@@ -70,12 +69,8 @@ def _record(content: bytes, name: str, images: ImagePaths, classes: ClassList, p
         return ParsedAnnotation(
             positions=(position,),
             frame=frame_reference({"image": images.image(name)}),
-            source_id=None,
-            annotator=UNKNOWN_ANNOTATOR,
-            annotated_at=None,
             outcome=outcome,
             marks=marks,
-            judged=None,
             raw=raw,
         )
     except (BrokenValueError, ExportUnreadableError) as error:
