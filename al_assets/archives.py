@@ -11,6 +11,7 @@ from resources import migrations
 from resources.archive import Archive
 from resources.database import Database
 from resources.environments import Environment
+from resources.labelling_tool import LabelStudio
 from resources.spool import Spool
 from resources.storage import Storage
 
@@ -23,6 +24,11 @@ def make_archive(environment: Environment) -> Archive:
     """The archive of an environment, for use outside Dagster."""
     storage = Storage(url=environment.storage_url, **environment.storage_options)
     return Archive(database=Database(url=environment.database_url), storage=storage)
+
+
+def make_labelling_tool(environment: Environment) -> LabelStudio:
+    """The labelling tool of an environment, for use outside Dagster."""
+    return LabelStudio(url=environment.label_studio_url, token=environment.label_studio_token)
 
 
 def open_archive(environment: Environment) -> Archive:

@@ -199,6 +199,13 @@ def bench_views(rows: int) -> tuple[dict[str, float], dict[str, float]]:
     return result["measured"], result["ratios"]
 
 
+def bench_labels(rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Import of `rows` records as CSV and as Label Studio's JSON, against plain parsing and pandas' to_sql."""
+    from al_assets.labels_bench import measure_labels
+
+    return measure_labels(rows)
+
+
 def bench_design(rows: int) -> tuple[dict[str, float], dict[str, float]]:
     """Keys, indexes and pages as they are against their alternatives: sql/PHYSICAL_DESIGN.md quotes it."""
     from resources.design_bench import measure_design
@@ -216,5 +223,6 @@ CASES: dict[str, Callable[[int], tuple[dict[str, float], dict[str, float]]]] = {
     "score": bench_score,
     "dataset": bench_dataset,
     "views": bench_views,
+    "labels": bench_labels,
     "design": bench_design,
 }

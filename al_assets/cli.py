@@ -88,9 +88,10 @@ def dev(
 @app.command()
 def status() -> None:
     """What stands: videos, labels, models, open tasks, incidents."""
+    from al_assets.archives import make_labelling_tool
     from al_assets.status import status_lines
 
-    for name, value in status_lines(_archive()):
+    for name, value in status_lines(_archive(), make_labelling_tool(_environment())):
         console.print(f"[bold]{name:<16}[/bold] {value}", highlight=False, soft_wrap=True)
 
 
@@ -164,6 +165,20 @@ def retract_judgements(
     console.print(
         f"{path}: takes {count} judgements back; the next look of the sensor imports it", soft_wrap=True
     )
+
+
+@labels_app.command("sync")
+def sync_labels() -> None:
+    """Bring the connected labelling tool in line now, as its sensor does: tasks there, finished answers back."""
+    from al_assets.archives import make_labelling_tool
+    from al_assets.status import tool_line
+
+    tool = make_labelling_tool(_environment())
+    if not tool.is_configured:
+        raise ValueError("no labelling tool is connected; set AL_LABEL_STUDIO_URL and AL_LABEL_STUDIO_TOKEN")
+    headless = _headless()
+    headless.run("sync_labels")
+    console.print(tool_line(headless.archive, tool), highlight=False, soft_wrap=True)
 
 
 @labels_app.command("list")

@@ -71,6 +71,19 @@ def separate_class(name: ClassName) -> None:
     _say(f"{name} counts as itself again; {RELEARN}")
 
 
+@classes_app.command("split")
+def split_class(
+    name: ClassName, into: Annotated[list[str], typer.Argument(help="Two names or more of new classes.")]
+) -> None:
+    """Take a class out of use that turned out to be several. Batches ask again about its frames.
+
+    To take it back, merge each of the new classes into it.
+    """
+    archive = _archive()
+    archive.classes.split(name, [clean_name(each, "class") for each in into], archive.now())
+    _say(f"{name} is split into {', '.join(into)}; the next batches ask which of them its frames show")
+
+
 @classes_app.command("history")
 def class_history() -> None:
     """What was changed, and when."""

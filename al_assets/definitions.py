@@ -16,11 +16,14 @@ from al_assets.embeddings import assets as embeddings
 from al_assets.embeddings import checks as embedding_checks
 from al_assets.frames import assets as frames
 from al_assets.frames import checks as frame_checks
+from al_assets.labelling import assets as labelling
 from al_assets.labels import assets as labels
 from al_assets.labels import checks as label_checks
 from al_assets.predictions import assets as predictions
 from al_assets.predictions import checks as prediction_checks
 from al_assets.reports import assets as reports
+from al_assets.review import assets as review
+from al_assets.review import checks as review_checks
 from al_assets.selection import assets as selection
 from al_assets.selection import checks as selection_checks
 from al_assets.settings import Settings, load_settings
@@ -28,10 +31,12 @@ from al_assets.simulation import assets as simulation
 from resources.archive import Archive
 from resources.database import Database
 from resources.environments import Environment, read_environment, variable_of
+from resources.labelling_tool import LabelStudio
 from resources.sql_io_manager import SqlIOManager
 from resources.storage import Storage
 from sensors.failures import failures
 from sensors.label_exports import make_label_exports
+from sensors.labelling_tool import make_labelling_tool
 from sensors.retraining import make_retraining
 from sensors.video_arrivals import make_video_arrivals
 
@@ -43,6 +48,7 @@ ASSETS = (
     labels.labels,
     checkpoints.training_set,
     checkpoints.checkpoint,
+    review.label_review,
     checkpoints.evaluation,
     checkpoints.candidate_checkpoint,
     predictions.predictions,
@@ -50,6 +56,8 @@ ASSETS = (
     drift.drift_report,
     selection.selection_batch,
     selection.labelling_tasks,
+    labelling.labelling_project,
+    reports.labelling_worth,
     reports.model_report,
     simulation.simulation,
 )
@@ -58,6 +66,7 @@ CHECKS = (
     *embedding_checks.CHECKS,
     *label_checks.CHECKS,
     *checkpoint_checks.CHECKS,
+    *review_checks.CHECKS,
     *prediction_checks.CHECKS,
     *selection_checks.CHECKS,
     *drift_checks.CHECKS,
@@ -74,6 +83,9 @@ def make_resources(environment: Environment, settings: Settings) -> dict[str, An
     return {
         "settings": settings,
         "archive": Archive(database=database, storage=storage),
+        "labelling_tool": LabelStudio(
+            url=environment.label_studio_url, token=_by_name(environment.label_studio_token)
+        ),
         "io_manager": SqlIOManager(database=database),
     }
 
@@ -99,6 +111,7 @@ def build_defs(
         sensors=[
             make_video_arrivals(settings),
             make_label_exports(settings),
+            make_labelling_tool(settings),
             make_retraining(settings),
             failures,
         ],

@@ -31,7 +31,9 @@ concurrency:
   pools: {default_limit: 1}
   runs:
     max_concurrent_runs: 2
-    tag_concurrency_limits: [{key: al/queue, value: model, limit: 1}]
+    tag_concurrency_limits:
+      - {key: al/queue, value: model, limit: 1}
+      - {key: al/queue, value: labelling_tool, limit: 1}
 run_retries: {enabled: true, max_retries: 1, retry_on_asset_or_op_failure: false}
 run_monitoring: {enabled: true}
 retention:

@@ -10,12 +10,13 @@ import dagster as dg
 
 from al_assets.retirement import retire
 
-INGEST, LEARN, SCORE, SELECT, SIMULATE, RETIRE = (
+INGEST, LEARN, SCORE, SELECT, SIMULATE, SYNC, RETIRE = (
     "ingest_videos",
     "learn",
     "score",
     "select_batch",
     "simulate",
+    "sync_labels",
     "retire_video",
 )
 ONE_AT_A_TIME = (LEARN, SCORE, SELECT)
@@ -25,11 +26,13 @@ LEARN_ASSETS = (
     "labels",
     "training_set",
     "checkpoint",
+    "label_review",
     "evaluation",
     "candidate_checkpoint",
     "predictions",
     "serving_checkpoint",
     "drift_report",
+    "labelling_worth",
     "selection_batch",
     "labelling_tasks",
     "model_report",
@@ -65,10 +68,18 @@ simulate = dg.define_asset_job(
 )
 
 
+sync_labels = dg.define_asset_job(
+    SYNC,
+    dg.AssetSelection.assets("labelling_project"),
+    description="Tasks to the connected labelling tool, and its answers back as a label export.",
+    tags={"al/queue": "labelling_tool"},
+)
+
+
 @dg.job(name=RETIRE, description="Remove a video: its rows, its stills, then its partition key.")
 def retire_video() -> None:
     """One op; see `al_assets.retirement`."""
     retire()
 
 
-JOBS = (ingest_videos, learn, score, select_batch, simulate, retire_video)
+JOBS = (ingest_videos, learn, score, select_batch, simulate, sync_labels, retire_video)

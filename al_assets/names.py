@@ -43,6 +43,8 @@ def clean_name(value: object, what: str) -> str:
 
 
 def _cleaned(text: str, what: str) -> str:
+    if 0 < len(text) <= NAME_LENGTH and text.isascii() and text.isprintable() and text[0] != " " != text[-1]:
+        return text  # most names, and every number
     name = unicodedata.normalize("NFC", text.strip(_INVISIBLE_EDGES))
     if not name:
         raise BrokenValueError(f"{what} is empty")

@@ -135,6 +135,12 @@ class SelectionSettings(Section):
     evaluation_fraction: float = Field(
         0.2, ge=0, le=1, description="Share drawn from hold-out videos until enough hold-out labels stand."
     )
+    second_opinion_fraction: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Most of a batch that asks again about judged frames: labels that look wrong, people divided.",
+    )
     evaluation_target: int = Field(200, ge=0, description="Hold-out labels at which the evaluation arm ends.")
     candidates: int = Field(
         50_000, ge=100, description="Frames a strategy looks at; the rest is cut by the index."
@@ -157,10 +163,28 @@ class LabellingSettings(Section):
     """How tasks reach the labelling tool."""
 
     blind: bool = Field(False, description="Send tasks without the model's suggestions.")
+    consensus: Literal["majority", "dawid_skene"] = Field(
+        "majority",
+        description="How several annotators' answers become one: `majority`, or `dawid_skene`, which weighs them "
+        "by how reliable each is found to be.",
+    )
     stills_url: str = Field(
         "",
         description="Address under which the labelling tool finds the storage root, e.g. `/data/local-files/?d=`; "
-        "empty for the storage's own addresses.",
+        "empty for the storage's own addresses; a connected Label Studio is then sent the stills themselves.",
+    )
+    project_title: str = Field(
+        "active learning",
+        min_length=3,
+        max_length=50,
+        description="Title of the project in a connected Label Studio.",
+    )
+    settle_minutes: float = Field(
+        10,
+        ge=0,
+        le=10_000,
+        description="Answers in a connected Label Studio are fetched when the newest batch is complete, or when "
+        "nothing has changed for this long.",
     )
 
 

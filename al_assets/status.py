@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from al_assets.labelling.note import UNKNOWN
+from al_assets.labelling_sync import find_project, read_stored_note
 from resources.archive import Archive
+from resources.labelling_tool import LabelStudio
+from resources.labelling_tool_errors import LabellingToolError
 from resources.queries.labels import UNCLAIMED
 from resources.rows import rows_of
 
+TOOL_SECONDS = 5.0
 
-def status_lines(archive: Archive) -> list[tuple[str, str]]:
-    """(name, value) lines about videos, labels, models, tasks and incidents."""
+
+def tool_line(archive: Archive, tool: LabelStudio) -> str:
+    """Whether the labelling tool answers and lets us in, in words; it never fails."""
+    if not tool.is_configured:
+        return "none is connected (AL_LABEL_STUDIO_URL)"
+    try:
+        note = read_stored_note(archive) or UNKNOWN
+        with tool.connect(timeout_seconds=TOOL_SECONDS) as server:
+            project = find_project(note, tool, server)
+    except (LabellingToolError, ValueError) as error:
+        return str(error)
+    if project is None:
+        return f"Label Studio at {tool.where} answers; no project yet"
+    return f"{tool.where}/projects/{project.project_id}, {project.answers} answers, {project.skipped} skipped"
+
+
+def status_lines(archive: Archive, tool: LabelStudio | None = None) -> list[tuple[str, str]]:
+    """(name, value) lines about videos, labels, models, tasks, the labelling tool and incidents."""
     videos = archive.videos.by_status()
     labels = archive.labels.totals()
     serving = archive.models.serving()
@@ -20,9 +41,15 @@ def status_lines(archive: Archive) -> list[tuple[str, str]]:
             f"{labels.get('exports_imported', 0)} imported, {len(archive.labels.exports(*UNCLAIMED))} waiting, "
             f"{labels.get('exports_quarantined', 0)} set aside",
         ),
-        ("labelled", f"{labels['labelled_frames']} frames, {labels['rejects']} records rejected"),
+        (
+            "labelled",
+            f"{labels['labelled_frames']} frames, {labels['unclear_frames']} cannot be told, "
+            f"{labels['rejects']} records rejected",
+        ),
         ("batches", f"{archive.selection.count_batches()}, {archive.selection.open_tasks()} tasks open"),
     ]
+    if tool is not None:
+        lines.append(("labelling tool", tool_line(archive, tool)))
     if serving is None:
         lines.append(("model", "none serves yet"))
     else:

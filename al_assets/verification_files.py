@@ -16,6 +16,7 @@ from typing import TypeVar
 from al_assets.findings import Finding
 from al_assets.frames.registration import Arrival, group_arrivals
 from al_assets.keys import FRAMES_PER_VIDEO, frame_id, frame_index_of, video_no_of
+from resources import kept_exports
 from resources.archive import Archive
 from resources.errors import FileMissingError
 from resources.pixels import still_path
@@ -92,11 +93,20 @@ class FileChecks:
     def _exports(self) -> Iterator[Finding]:
         rows = self._read(RowState.exports)
         there = {file.path: file for file in self._list("label_exports")}
+        kept = {file.path: file for file in self._list(kept_exports.AREA)}
         for uri, etag, sha256 in rows:
-            if uri not in there:
+            copy = kept_exports.kept_path(sha256)
+            if self.deep and copy in kept and self.archive.storage.sha256(copy) != sha256:
+                what = f"{copy} is not the export {uri} that it was a copy of (sha256)"
+                yield Finding("changed", what, f"{FROM_BACKUP}; an undo reads it")
+            if uri not in there and copy not in kept:
                 what = f"{uri}, which was imported, is not in storage"
                 yield Finding("missing", what, f"{FROM_BACKUP}: its judgements stand, but an undo reads it")
-            elif (self.deep or there[uri].etag != etag) and self.archive.storage.sha256(uri) != sha256:
+            elif (
+                uri in there
+                and (self.deep or there[uri].etag != etag)
+                and self.archive.storage.sha256(uri) != sha256
+            ):
                 what = f"{uri} is not the file that was imported"
                 advice = (
                     "the next learn run imports it as a new version; if that is not meant, " + FROM_BACKUP

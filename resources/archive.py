@@ -13,11 +13,16 @@ from resources.queries.frames import FrameQueries, SqlVectors
 from resources.queries.labels import LabelLedger
 from resources.queries.models import ModelRegistry
 from resources.queries.monitoring import MonitoringQueries
+from resources.queries.progress import ProgressQueries
+from resources.queries.reviews import ReviewQueries
 from resources.queries.selection import SelectionQueries
 from resources.queries.videos import VideoRegister
 from resources.storage import Storage
 
-FOLDERS = ("videos", "label_exports", "stills", "labelling_tasks", "checkpoints", "reports")
+FOLDERS = (
+    *("videos", "label_exports", "kept_exports", "stills"),
+    *("labelling_tasks", "checkpoints", "reports"),
+)
 
 
 class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -68,6 +73,16 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
     def models(self) -> ModelRegistry:
         """Training sets, checkpoints and decisions."""
         return ModelRegistry(self.database)
+
+    @property
+    def progress(self) -> ProgressQueries:
+        """Whether labelling still pays."""
+        return ProgressQueries(self.database)
+
+    @property
+    def reviews(self) -> ReviewQueries:
+        """Judged frames to ask about again."""
+        return ReviewQueries(self.database)
 
     @property
     def selection(self) -> SelectionQueries:

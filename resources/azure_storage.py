@@ -13,7 +13,7 @@ import logging
 import mimetypes
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from azure.core import MatchConditions
@@ -123,7 +123,7 @@ class BlobContainer:
             )
             return bytes(stream.readall())
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes | IO[bytes]) -> None:
         """Write the blob; readers see the old one or the new one."""
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
         with self._blob_errors(path, "written"):

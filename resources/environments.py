@@ -22,7 +22,9 @@ STORAGE_SAS_TOKEN = "AL_STORAGE_SAS_TOKEN"
 DATABASE_PARTS = ("SERVER", "NAME", "AUTHENTICATION", "USER")
 """Of AL_DATABASE_...: SQL Server or Azure SQL without a URL."""
 DATABASE_PASSWORD = "AL_DATABASE_PASSWORD"
-SECRETS = (DATABASE_URL, STORAGE_KEY, STORAGE_SAS_TOKEN)
+LABEL_STUDIO_URL = "AL_LABEL_STUDIO_URL"
+LABEL_STUDIO_TOKEN = "AL_LABEL_STUDIO_TOKEN"
+SECRETS = (DATABASE_URL, STORAGE_KEY, STORAGE_SAS_TOKEN, LABEL_STUDIO_TOKEN)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Environment:
     settings_path: Path | None
     storage_options: dict[str, Any] = field(default_factory=dict, repr=False)
     """Account and credential of Azure Blob, as resources.storage.Storage takes them; not shown either."""
+    label_studio_url: str = field(default="", repr=False)
+    label_studio_token: str = field(default="", repr=False)
 
     @property
     def dagster_home(self) -> Path:
@@ -51,6 +55,7 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
     do not fit.
     Azure Blob (`az://CONTAINER`) needs `AL_STORAGE_ACCOUNT_URL`, and signs in with `AL_STORAGE_KEY`, else with
     `AL_STORAGE_SAS_TOKEN`, else with azure-identity's default chain (`az login`, a managed identity, its variables).
+    `AL_LABEL_STUDIO_URL` and `AL_LABEL_STUDIO_TOKEN` connect a Label Studio; empty for none.
     A home's own `al.toml` comes before one in the working folder, so that a home is complete in itself.
     """
     environ = os.environ if environ is None else environ
@@ -65,6 +70,8 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
         storage_url=_storage_url(environ.get(STORAGE_URL) or "", folder) or str(home / "storage"),
         settings_path=next((path for path in candidates if path.is_file()), None),
         storage_options=_storage_options(environ),
+        label_studio_url=environ.get(LABEL_STUDIO_URL, "").strip(),
+        label_studio_token=environ.get(LABEL_STUDIO_TOKEN, ""),
     )
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from upath import UPath
 
@@ -48,14 +49,17 @@ class LocalFolder:
         except OSError as error:
             raise StorageError(f"{path} in {self.root} cannot be read: {error.strerror}") from error
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes | IO[bytes]) -> None:
         """Write whole or not at all: a neighbour is written, synced and moved over the old file."""
         target = self.root / path
         neighbour = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with neighbour.open("xb") as stream:
-                stream.write(data)
+                if isinstance(data, bytes):
+                    stream.write(data)
+                else:
+                    shutil.copyfileobj(data, stream, 1 << 20)
                 stream.flush()
                 os.fsync(stream.fileno())
             neighbour.replace(target)

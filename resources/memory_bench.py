@@ -59,8 +59,8 @@ def _blocks(rows: int) -> Iterator[pa.RecordBatch]:
         yield part.set_column(key, part.schema.field(key), pa.array(range(start, start + part.num_rows)))
 
 
-def _peak_mib() -> float:
-    """Of this process and of those that read for it."""
+def peak_mib() -> float:
+    """Peak memory of this process and of those that read for it, MiB."""
     return sum(_high_water_mib(pid) for pid in (os.getpid(), *sqlite_reader.idle_processes()))
 
 
@@ -76,4 +76,4 @@ def _high_water_mib(pid: int) -> float:
 
 if __name__ == "__main__":
     {"write": _write, "read": _read}[sys.argv[1]](Database(url=sys.stdin.read()), int(sys.argv[2]))
-    print(_peak_mib())
+    print(peak_mib())

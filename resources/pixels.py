@@ -26,6 +26,11 @@ def still_path(video_id: str, frame_index: int) -> str:
     return f"{STILLS}/{video_id}/{frame_index:08d}.jpg"
 
 
+def sent_name(frame_id: int) -> str:
+    """Name under which a still is sent to a labelling tool; frame_lookup.py knows it again in every export."""
+    return f"al-frame-{frame_id}.jpg"
+
+
 @dataclass(frozen=True)
 class StoragePixels:
     """Reader of frames' pixels: pickles, and opens its own connections a process.

@@ -157,9 +157,21 @@ class Spool:
         """Take a few rows more of a table, for producers of several tables at once; `finish` ends them all."""
         if not rows:
             return
+        self._append(table, pa.RecordBatch.from_pylist(list(rows), schema=table_schema(table)))
+
+    def append_columns(self, table: sa.Table, columns: Mapping[str, pa.Array]) -> None:
+        """`append` of rows given as columns of one length; columns that are not given are null."""
+        schema, rows = table_schema(table), len(next(iter(columns.values())))
+        if rows:
+            arrays = [
+                columns[field.name].cast(field.type) if field.name in columns else pa.nulls(rows, field.type)
+                for field in schema
+            ]
+            self._append(table, pa.RecordBatch.from_arrays(arrays, schema=schema))
+
+    def _append(self, table: sa.Table, batch: pa.RecordBatch) -> None:
         spooled = next((each for each in self.tables if each.table is table), None)
         spooled = spooled or self._new(table, table_schema(table))
-        batch = pa.RecordBatch.from_pylist(list(rows), schema=table_schema(table))
         spooled.add(row_checks.conform(table, batch), keep=False)
 
     def finish(self) -> None:

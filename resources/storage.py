@@ -15,7 +15,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import dagster as dg
@@ -115,8 +115,8 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
         with self.open(path) as stream:
             return stream.read()
 
-    def write(self, path: str, data: bytes) -> None:
-        """Write the file whole or not at all, over an older one."""
+    def write(self, path: str, data: bytes | IO[bytes]) -> None:
+        """Write the file whole or not at all, over an older one. data: a stream is read from where it stands."""
         self._files.write(clean(path), data)
 
     def exists(self, path: str) -> bool:

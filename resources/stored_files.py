@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 from upath import UPath
 
@@ -40,7 +40,7 @@ class Files(Protocol):
     def open(self, path: str, block_bytes: int = BLOCK_BYTES) -> BinaryIO:
         """The file, seekable; read in pieces of so many bytes where each costs a request."""
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes | IO[bytes]) -> None:
         """Write whole or not at all."""
 
     def exists(self, path: str) -> bool:

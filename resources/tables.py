@@ -143,9 +143,9 @@ class_changes = _table(
     "One row per change of a class after it was first named; labels and training sets of before keep their class.",
     _column("change_id", sa.Integer(), "sequence number", primary_key=True, autoincrement=False),
     _column("class_id", sa.Integer(), "class that was changed"),
-    _column("change", sa.String(16), "renamed, merged or separated"),
+    _column("change", sa.String(16), "renamed, merged, separated or split"),
     _column("before", sa.Unicode(200), "name before, or name of the class that it counted as", null=True),
-    _column("after", sa.Unicode(200), "name after, or name of the class that it counts as now"),
+    _column("after", sa.Unicode(200), "name after, or name of the class that it counts as now or became"),
     _column("changed_at", Utc, "time"),
 )
 
@@ -385,10 +385,74 @@ selections = _table(
     _column("rank", sa.Integer(), "order of labelling, from 1", primary_key=True, autoincrement=False),
     _column("frame_id", sa.BigInteger(), "frame", index=True),
     _column("score", Float8, "score the strategy gave it", null=True),
-    _column("arm", sa.String(16), "strategy, random or evaluation"),
+    _column("arm", sa.String(16), "strategy, random, evaluation or second_opinion"),
     _column("propensity", Float8, "probability of the draw, where it was random", null=True),
     _column("reason", sa.Unicode(400), "why this frame"),
     sa.UniqueConstraint("batch_id", "frame_id"),
+)
+
+implausible_labels = _table(
+    "implausible_labels",
+    "One row per label that a model which did not see the frame's video finds implausible.",
+    _id("checkpoint_id", "checkpoint whose like judged it", primary_key=True),
+    _column("frame_id", sa.BigInteger(), "frame", primary_key=True, autoincrement=False),
+    _column("class_id", sa.Integer(), "class of the label", primary_key=True, autoincrement=False),
+    _column("present", sa.SmallInteger(), "what the label says: 1 present, 0 judged absent"),
+    _column("probability", Float8, "calibrated probability that the class is present"),
+    _column("suggested_class_id", sa.Integer(), "single_label: the class it looks like", null=True),
+    _column("suggested_probability", Float8, "its calibrated probability", null=True),
+    _column("quality", Float8, "probability of what the label says; small is implausible"),
+    _column("split", sa.String(16), "train, validation or test"),
+    _column("annotation_id", sa.BigInteger(), "latest annotation behind the label"),
+    narrow=True,
+)
+
+second_opinions = _table(
+    "second_opinions",
+    "One row per checkpoint and judged training frame: how much another opinion on it would be worth.",
+    _id("checkpoint_id", "checkpoint whose like judged it", primary_key=True),
+    _column("frame_id", sa.BigInteger(), "frame", primary_key=True, autoincrement=False),
+    _column("score", Float8, "ActiveLab score; small is worth asking again"),
+    _column(
+        "class_id", sa.Integer(), "class that makes it so; null where the frame as a whole does", null=True
+    ),
+    _column("annotators", sa.Integer(), "annotators who judged the frame"),
+    _column(
+        "model_right",
+        sa.SmallInteger(),
+        "1 if a model without the frame's clip says of it what people say; null where it cannot",
+        null=True,
+    ),
+    _column("model_weight", Float8, "weight of the model's answer in the scores of this checkpoint"),
+    _column("annotator_weight", Float8, "weight of an annotator's answer in them"),
+    narrow=True,
+)
+
+labelling_progress = _table(
+    "labelling_progress",
+    "One row per checkpoint that served: what labels have bought so far, and whether more of them pay.",
+    _id("checkpoint_id", "checkpoint", primary_key=True),
+    _column("labelled_frames", sa.Integer(), "labelled training frames behind it"),
+    _column("holdout_frames", sa.Integer(), "labelled test frames that it was measured on"),
+    _column("metric", sa.String(40), "metric on the hold-out"),
+    _column("value", Float8, "its value; null where it is not defined", null=True),
+    _column("low", Float8, "lower end of the 95 % interval", null=True),
+    _column("high", Float8, "upper end of the 95 % interval", null=True),
+    _column("random_frames", sa.Integer(), "judged frames of random arms behind the next three columns"),
+    _column(
+        "random_accuracy", Float8, "share of unjudged training frames it gets right, estimated", null=True
+    ),
+    _column("random_low", Float8, "lower end of the 95 % interval", null=True),
+    _column("random_high", Float8, "upper end of the 95 % interval", null=True),
+    _column(
+        "stability", Float8, "kappa of its answers with those of the model before, same frames", null=True
+    ),
+    _column("uncertainty", Float8, "mean of 1 - margin over a sample of the archive, in [0, 1]", null=True),
+    _column("gain", Float8, "gain of the metric per 100 labels, over the latest checkpoints", null=True),
+    _column("gain_high", Float8, "upper end of the 95 % interval of the gain", null=True),
+    _column("advice", sa.String(16), "too_early, go_on or may_stop"),
+    _column("reason", sa.UnicodeText(), "why, in plain words"),
+    _column("measured_at", Utc, "time"),
 )
 
 drift_results = _table(

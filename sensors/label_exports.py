@@ -11,6 +11,7 @@ from al_assets.frames.registration import LOOKS_BEFORE_READING
 from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.errors import FileMissingError, StorageError
+from resources.kept_exports import keep
 from resources.queries.labels import UNCLAIMED
 from resources.storage import StoredFile
 from sensors.runs import busy, digest, ended, request
@@ -44,34 +45,34 @@ def settle(
 def register_exports(archive: Archive, settings: Settings, now: datetime) -> tuple[list[int], int, list[str]]:
     """Bring the ledger in line with storage; returns new export_ids, how many files must wait, and faults.
 
-    A listing that fails raises. A single file that cannot be read is a fault and is looked at again.
+    A listing that fails raises. A single file that cannot be read is a fault and is looked at again. What is
+    registered is kept too, since the file may be another by the time that a run reads it.
     """
     listed = archive.storage.list(f"{AREA}/")
     files = [file for file in listed if len(file.path) <= PATH_LENGTH]
     too_long = [file.path for file in listed if len(file.path) > PATH_LENGTH]
     faults = [f"{path[:60]}... has a path of over {PATH_LENGTH} characters" for path in too_long]
     # Of a file's versions only the latest counts: an older one put back is news again.
-    latest = {export.uri: export.etag for export in archive.labels.exports()}
-    settled, looks = settle(
-        files, set(latest.items()), archive.videos.looks(AREA), settings.sensors.exports_per_tick
-    )
-    versions = []
+    latest = {export.uri: export for export in archive.labels.exports()}
+    known = {(export.uri, export.etag) for export in latest.values()}
+    settled, looks = settle(files, known, archive.videos.looks(AREA), settings.sensors.exports_per_tick)
+    hashes: dict[str, str] = {}
     for file in settled:
         try:
-            versions.append(
-                {
-                    "uri": file.path,
-                    "etag": file.etag,
-                    "size_bytes": file.size_bytes,
-                    "sha256": archive.storage.sha256(file.path),
-                }
-            )
+            hashes[file.path] = keep(archive.storage, file)
         except FileMissingError:
             continue  # gone since the listing: the next look knows
         except (StorageError, OSError) as error:
-            faults.append(f"{file.path} cannot be read: {error}")
+            faults.append(f"{file.path} cannot be taken in: {error}")
             looks[file.path] = (file.etag, file.size_bytes, 0)
-    new = archive.labels.register(versions, now)
+    # What was written to while it was read did not stand still.
+    still = {(file.path, file.etag) for file in archive.storage.list(f"{AREA}/")} if hashes else set()
+    versions = [
+        {"uri": f.path, "etag": f.etag, "size_bytes": f.size_bytes, "sha256": hashes[f.path]}
+        for f in settled
+        if f.path in hashes and (f.path, f.etag) in still
+    ]
+    new = archive.labels.register(versions, now, after=latest)
     archive.videos.record_looks(AREA, looks, now)
     return new, len(looks), faults
 

@@ -18,6 +18,7 @@ from dagster_azure.blob import AzureBlobStorageKeyCredential
 from resources import tables
 from resources.database import Database
 from resources.storage import Storage
+from support import label_studio as label_studio_server
 from support import servers, sql_server, tsql
 
 Server = TypeVar("Server")
@@ -46,6 +47,13 @@ def postgresql() -> Iterator[servers.PostgreSQL]:
 def azurite() -> Iterator[servers.Azurite]:
     """Azure Blob storage, as Azurite plays it, for the session."""
     with _server(servers.azurite()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def label_studio() -> Iterator[label_studio_server.Server]:
+    """Label Studio for the session."""
+    with _server(label_studio_server.label_studio()) as server:
         yield server
 
 

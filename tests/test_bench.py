@@ -19,6 +19,12 @@ RATIOS = {
     "score": {"score_vs_bare_kernel"},
     "dataset": {"dataset_vs_imagefolder", "resident_growth", "json_resident_growth"},
     "views": {"sqlite_sightings_vs_plain_join", "sqlite_co_occurrence_vs_plain_join"},
+    "labels": {
+        "csv_import_vs_to_sql",
+        "csv_import_peak_growth",
+        "label_studio_import_vs_to_sql",
+        "label_studio_import_peak_growth",
+    },
     "design": {"sqlite_margin_vs_plain_write_seconds", "sqlite_rowid_vs_plain_mib"},
 }
 

@@ -155,7 +155,7 @@ def test_labels_find_the_way_back_through_our_own_importer(
     names = fresh.archive.labels.classes().set_index("class_id")["name"]
     found = {
         (row["frame_id"], names[row["class_id"]]): (row["present"], row["box_x"])
-        for row in current_labels(fresh.archive, "multi_label").to_pylist()
+        for row in current_labels(fresh.archive, fresh.settings).to_pylist()
     }
     assert found == {
         (frame_id(8, 0), "zéro"): (1, 0.25),

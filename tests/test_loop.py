@@ -84,9 +84,9 @@ def test_every_answer_became_an_annotation(loop: Headless) -> None:
     assert all(rejected == 0 for _, _, _, rejected, *_ in books)
 
 
-def test_no_frame_is_ever_asked_for_twice(loop: Headless) -> None:
+def test_no_frame_is_ever_asked_for_twice_but_for_a_second_opinion(loop: Headless) -> None:
     repeats = loop.archive.monitoring.query(
-        "SELECT frame_id FROM selections GROUP BY frame_id HAVING COUNT(*) > 1"
+        "SELECT frame_id FROM selections WHERE arm <> 'second_opinion' GROUP BY frame_id HAVING COUNT(*) > 1"
     )
     assert repeats.empty
 
@@ -99,6 +99,20 @@ def test_training_arms_stay_out_of_hold_out_videos(loop: Headless) -> None:
     found = {(row.arm, row.split) for row in arms.itertuples()}
     assert found
     assert all((arm == "evaluation") == (split != "train") for arm, split in found)
+
+
+def test_labels_are_reviewed_and_worth_is_told(loop: Headless) -> None:
+    counts = loop.archive.monitoring.counts(["second_opinions", "labelling_progress"])
+    judged = loop.archive.monitoring.query(
+        "SELECT COUNT(DISTINCT l.frame_id) AS n FROM labels l JOIN frames f ON f.frame_id = l.frame_id"
+        " JOIN videos v ON v.video_id = f.video_id WHERE v.split = 'train'"
+    )
+    assert counts["second_opinions"] == judged["n"][0] > 0
+    worth = loop.archive.monitoring.view("labelling_worth")
+    assert worth["serving"].sum() == 1
+    assert worth["advice"].tolist() == ["too_early"] * len(worth)
+    assert worth["uncertainty"].between(0, 1).all()
+    assert len(loop.archive.monitoring.view("label_errors")) < 10
 
 
 def test_a_label_is_traced_to_the_batch_that_asked_for_it(loop: Headless) -> None:

@@ -24,7 +24,11 @@ AZURE = {
 
 @pytest.mark.parametrize(
     ("variable", "secret"),
-    [("AL_STORAGE_KEY", "c2VjcmV0"), ("AL_STORAGE_SAS_TOKEN", "sv=2026&sig=c2VjcmV0")],
+    [
+        ("AL_STORAGE_KEY", "c2VjcmV0"),
+        ("AL_STORAGE_SAS_TOKEN", "sv=2026&sig=c2VjcmV0"),
+        ("AL_LABEL_STUDIO_TOKEN", "c2VjcmV0"),
+    ],
 )
 def test_what_the_ui_shows_holds_names_of_variables_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, secret: str

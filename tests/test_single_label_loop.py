@@ -6,19 +6,18 @@ import csv
 import io
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
-from PIL import Image
-from sklearn.datasets import load_digits
 
 from al_assets import jobs
 from al_assets.headless import Headless
 from resources.environments import read_environment
-from resources.storage import Storage
 from support import installations
+from support.digit_stills import FOLDERS, STILLS, write_stills
 
 SETTINGS = """
 task = "single_label"
+[classes]
+names = ["digit 0"]
 [selection]
 batch_size = 30
 evaluation_fraction = 0.3
@@ -28,25 +27,6 @@ metric = "accuracy"
 [drift]
 report = false
 """
-FOLDERS, STILLS = 10, 12
-
-
-def write_stills(storage: Storage) -> dict[str, str]:
-    """Ten folders of twelve real digits each; returns path -> digit."""
-    digits = load_digits()
-    chosen = np.random.default_rng(4).choice(
-        np.flatnonzero(digits.target < 4), FOLDERS * STILLS, replace=False
-    )
-    truth = {}
-    for number, row in enumerate(chosen):
-        path = f"folder-{number // STILLS}/ünïcode {number:03d}.png"
-        pixels = (digits.images[row] * 15.9).astype(np.uint8)
-        still = Image.fromarray(pixels).resize((96, 96), Image.Resampling.BICUBIC).convert("RGB")
-        content = io.BytesIO()
-        still.save(content, "png")
-        storage.write(f"videos/{path}", content.getvalue())
-        truth[path] = f"digit {digits.target[row]}"
-    return truth
 
 
 def answer(headless: Headless, truth: dict[str, str]) -> str:
@@ -93,6 +73,11 @@ def loop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_every_still_is_a_frame_of_its_folder(loop: Headless) -> None:
     assert loop.archive.videos.by_status() == {"indexed": FOLDERS}
     assert loop.archive.frames.count() == FOLDERS * STILLS
+
+
+def test_the_first_batch_offers_the_classes_of_the_settings(loop: Headless) -> None:
+    config = loop.archive.storage.read("labelling_tasks/batch-00001/label_studio.xml").decode()
+    assert '<Choice value="digit 0"/>' in config
 
 
 def test_every_row_of_the_csv_became_a_label(loop: Headless) -> None:

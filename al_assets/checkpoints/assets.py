@@ -5,6 +5,7 @@ Training, calibration, evaluation and the rule of promotion live in the modules 
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from resources.slices import Slice
 if TYPE_CHECKING:  # these load torch, which the code server must not
     from al_assets.checkpoints.heads import Head
     from al_assets.checkpoints.promotion import Decision
-    from al_assets.checkpoints.training import TrainingConfig
+    from al_assets.checkpoints.training import Fitted, TrainingConfig
 
 CODE_VERSION = "1"
 HEAD = "linear"
@@ -128,7 +129,6 @@ def checkpoint(
 ) -> dg.MaterializeResult:
     """A calibrated head on frozen embeddings, saved without pickle, named by its content."""
     from al_assets.checkpoints.calibration import calibrate
-    from al_assets.checkpoints.training import TrainingConfig, train_head
 
     training_set_id = archive.models.latest_training_set() or ""
     rows = archive.models.training_set(training_set_id)
@@ -140,23 +140,9 @@ def checkpoint(
         context.log.warning(f"no model was trained: {why}")
         return dg.MaterializeResult(value=None, metadata={"why": why, "labelled_frames": len(train.keys)})
     validation = examples(archive, rows, embedder_id, list(names), settings.task, "validation")
-    config = TrainingConfig(
-        l2=settings.training.l2 or None,
-        class_weighting=settings.training.balance_classes,
-        seed=settings.training.seed,
-    )
-    head = train_head(
-        train.vectors,
-        train.targets,
-        None,
-        task=settings.task,
-        class_ids=tuple(names),
-        class_names=tuple(names.values()),
-        embedder_id=embedder_id,
-        config=config,
-        groups=train.groups,
-    )
-    head = calibrate(head, validation.vectors, validation.targets, groups=validation.groups)
+    fitted = fit_examples(train, names, embedder_id, settings)
+    head = calibrate(fitted.head, validation.vectors, validation.targets, groups=validation.groups)
+    config = training_config(settings)
     row = _save(archive, head, training_set_id, config, context.run.run_id, len(train.keys))
     known = archive.models.trained_again(row["checkpoint_id"], archive.now())
     return dg.MaterializeResult(
@@ -169,6 +155,34 @@ def checkpoint(
             "classes": len(names),
             "classes_with_examples": int((train.targets == 1).any(axis=0).sum()),
         },
+    )
+
+
+def training_config(settings: Settings) -> "TrainingConfig":
+    """How a head is trained, by the settings."""
+    from al_assets.checkpoints.training import TrainingConfig
+
+    return TrainingConfig(
+        l2=settings.training.l2 or None,
+        class_weighting=settings.training.balance_classes,
+        seed=settings.training.seed,
+    )
+
+
+def fit_examples(train: Examples, names: Mapping[int, str], embedder_id: str, settings: Settings) -> "Fitted":
+    """A head for the classes `names` (class_id -> name), and what models of the other clips make of the examples."""
+    from al_assets.checkpoints.training import fit_head
+
+    return fit_head(
+        train.vectors,
+        train.targets,
+        None,
+        task=settings.task,
+        class_ids=tuple(names),
+        class_names=tuple(names.values()),
+        embedder_id=embedder_id,
+        config=training_config(settings),
+        groups=train.groups,
     )
 
 

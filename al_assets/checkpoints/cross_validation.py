@@ -25,10 +25,14 @@ _SLOPES = np.geomspace(0.2, 3.0, 12)
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Logits (n, k) of models that did not see the row's clip; known: (n, k) if they knew the class."""
+    """Logits (n, k) of models that did not see the row's clip.
+
+    learned: (n, k) whether such a model knew the class; known: the same of judged cells only.
+    """
 
     logits: npt.NDArray[np.float32]
     known: npt.NDArray[np.bool_]
+    learned: npt.NDArray[np.bool_]
 
 
 def weighted_problem(
@@ -91,7 +95,8 @@ def cross_validate(
             for name in ("present", "weights", "trained")
         ),
     )
-    known = np.stack([p.trained.numpy() > 0 for p, _ in parts])[folds] & (targets >= 0)
+    learned = np.stack([p.trained.numpy() > 0 for p, _ in parts])[folds]
+    known = learned & (targets >= 0)
     comparable = known & (targets == 1)
     if not comparable.any():
         return l2 or DEFAULT_L2, None
@@ -105,7 +110,7 @@ def cross_validate(
         loss = _best_loss(logits, targets, known * row_weights[:, None], task)
         if loss < best[0] - 1e-6:
             best = (loss, strength, logits)
-    return best[1], HeldOut(best[2].astype(np.float32), known)
+    return best[1], HeldOut(best[2].astype(np.float32), known, learned)
 
 
 def _best_loss(

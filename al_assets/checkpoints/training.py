@@ -49,6 +49,19 @@ class TrainingConfig:
             raise ValueError(f"iterations = {self.iterations} must be at least 1")
 
 
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A head, and what its like, trained without a row's clip, make of the rows that it learned from.
+
+    rows: (m,) positions in what was given. out_of_sample: (m, k) calibrated probabilities, NaN where the class was
+    not known without the clip.
+    """
+
+    head: Head
+    rows: npt.NDArray[np.int64]
+    out_of_sample: npt.NDArray[np.float32]
+
+
 def train_head(
     features: npt.NDArray[np.floating],
     targets: npt.NDArray[np.int8],
@@ -61,6 +74,32 @@ def train_head(
     config: TrainingConfig,
     groups: npt.NDArray[np.int64] | None = None,
 ) -> Head:
+    """The head alone of `fit_head`, with the same arguments and errors."""
+    return fit_head(
+        features,
+        targets,
+        weights,
+        task=task,
+        class_ids=class_ids,
+        class_names=class_names,
+        embedder_id=embedder_id,
+        config=config,
+        groups=groups,
+    ).head
+
+
+def fit_head(
+    features: npt.NDArray[np.floating],
+    targets: npt.NDArray[np.int8],
+    weights: npt.NDArray[np.floating] | None,
+    *,
+    task: Task,
+    class_ids: tuple[int, ...],
+    class_names: tuple[str, ...],
+    embedder_id: str,
+    config: TrainingConfig,
+    groups: npt.NDArray[np.int64] | None = None,
+) -> Fitted:
     """Fit, calibrate and set the thresholds of a linear head on frozen vectors.
 
     features: (n, d) float16 or float32; targets: (n, k) int8, 1 present, 0 judged absent, -1 not judged;
@@ -90,8 +129,10 @@ def train_head(
     head = _assemble(basis, solution, offset, task, class_ids, class_names, embedder_id)
     note = f"{len(rows)} training frames of {len(np.unique(clips))} clips, l2 {l2:g}"
     if held_out is None:
-        return replace(head, calibration=f"not calibrated: no class shows in two clips ({note})")
-    return _calibrate_on_held_out(head, held_out, judged, row_weights, note)
+        head = replace(head, calibration=f"not calibrated: no class shows in two clips ({note})")
+        return Fitted(head, rows, np.full(judged.shape, np.nan, np.float32))
+    head, probabilities = _calibrate_on_held_out(head, held_out, judged, row_weights, note)
+    return Fitted(head, rows, np.where(held_out.learned, probabilities, np.float32(np.nan)))
 
 
 def _usable_rows(
@@ -159,14 +200,15 @@ def _calibrate_on_held_out(
     targets: npt.NDArray[np.int8],
     row_weights: npt.NDArray[np.floating],
     note: str,
-) -> Head:
-    """Calibration and thresholds from the held-out logits of the training clips themselves."""
+) -> tuple[Head, npt.NDArray[np.float32]]:
+    """Calibration and thresholds from the held-out logits of the training clips themselves, and what they come to."""
     cells = held_out.known * row_weights[:, None]
     scaling = fit_scaling(held_out.logits, targets, cells, task=head.task)
     scaled = scale_head(head, scaling)
+    probabilities = to_probabilities(scaling(held_out.logits), head.task)
     if head.task == "multi_label":
-        scaled = choose_thresholds(scaled, to_probabilities(scaling(held_out.logits), head.task))
-    return replace(scaled, calibration=f"held-out clips of {note} (slope {scaling.slope:.2f})")
+        scaled = choose_thresholds(scaled, probabilities)
+    return replace(scaled, calibration=f"held-out clips of {note} (slope {scaling.slope:.2f})"), probabilities
 
 
 def gather(

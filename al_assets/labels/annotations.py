@@ -1,60 +1,42 @@
 """Records become append-only annotation rows: frames and classes are looked up, misfits become rejects.
 
 Not here: reading formats (formats/), which annotations still stand (standing.py), votes between annotators
-(consensus.py), or the tables themselves; what they hold arrives through the protocols below.
+(consensus.py), or the tables themselves; what they hold arrives through the protocols of lookups.py.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
+
+import numpy as np
 
 from al_assets.keys import Task
 from al_assets.labels.class_book import ClassBook
+from al_assets.labels.formats.plain import BLOCK, NO_MOMENT, PlainBlock, microseconds
 from al_assets.labels.formats.records import (
     Box,
     BrokenRecord,
     ExportUnreadableError,
-    FrameReference,
     Outcome,
     ParsedAnnotation,
     Record,
 )
+from al_assets.labels.lookups import EmptyLedger, FrameLookup, Ledger
+from al_assets.labels.plain_rows import POSITIONS, PlainRows, plain_rows
 from al_assets.names import shown
 
-POSITIONS = 2**32
+_quoted = json.encoder.encode_basestring_ascii
 LAST_POSITION = 2**31 - 1
 NEW_CLASSES = 1000
 """Most classes that one export may add; more, and its label column holds notes, not classes."""
 CLOCK_SKEW = timedelta(days=1)
 """How far ahead of the import a time may lie; one beyond would outrank every later correction."""
-
-
-class FrameLookup(Protocol):
-    """Finds the frames that records name."""
-
-    def resolve(self, references: Sequence[FrameReference]) -> list[int | tuple[int, int] | str]:
-        """For each reference the frame_id, or with it how far from it the record means (ms), or why there is none."""
-
-
-class Ledger(Protocol):
-    """Knows what earlier, live exports said."""
-
-    def find(self, content_keys: Sequence[str]) -> Mapping[str, bool]:
-        """The keys that annotations of live exports carry; True where one of them still stands."""
-
-
-class EmptyLedger:
-    """The ledger before the first import."""
-
-    def find(self, content_keys: Sequence[str]) -> Mapping[str, bool]:
-        """Nothing is known yet."""
-        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +71,7 @@ class RejectRow:
 class Resolved:
     """What a stretch of an export came to. `seen == imported + len(rejects)`, counted in source records.
 
-    imported: records that `annotations` carry, or that say what is known already (`unchanged` of them).
+    imported: records that `annotations` or `plain` carry, or that say what is known already (`unchanged` of them).
     new_classes: names to add; `classes` is the book that holds them, with the ids that the marks use.
     """
 
@@ -100,10 +82,11 @@ class Resolved:
     imported: int
     unchanged: int
     classes: ClassBook
+    plain: PlainRows | None = None
 
 
 def resolve(
-    parsed: Iterable[Record],
+    parsed: Iterable[Record | PlainBlock],
     lookup: FrameLookup,
     classes: ClassBook,
     *,
@@ -112,7 +95,7 @@ def resolve(
     unknown_classes: Literal["create", "reject"] = "create",
     task: Task = "multi_label",
     ledger: Ledger | None = None,
-    block: int = 1000,
+    block: int = BLOCK,
 ) -> Iterator[Resolved]:
     """Annotation rows, rejects and counts of an export, block by block.
 
@@ -125,7 +108,7 @@ def resolve(
     latest, creates = imported_at + CLOCK_SKEW, unknown_classes == "create"
     importer = _Importer(lookup, classes, export_id, latest, creates, task, ledger or EmptyLedger())
     for records in _batched(parsed, block):
-        yield importer.take(records)
+        yield importer.take_plain(records) if isinstance(records, PlainBlock) else importer.take(records)
 
 
 @dataclass
@@ -141,6 +124,28 @@ class _Importer:
     ledger: Ledger
     said: set[bytes] = field(default_factory=set)
     added: int = 0
+
+    def take_plain(self, block: PlainBlock) -> Resolved:
+        """A block as columns where nothing is amiss or new in it; else one by one, with the same result."""
+        codes = np.unique(block.codes).tolist()
+        marks = {code: block.sayings[code].marks for code in codes}
+        class_ids = {
+            code: self.classes.class_id(names[0].name) if names else 0 for code, names in marks.items()
+        }
+        known = {code: class_id for code, class_id in class_ids.items() if class_id is not None}
+        late = int(block.moments.max()) > microseconds(self.latest) or block.positions.max() > LAST_POSITION
+        if late or len(known) < len(codes) or not self.lookup.has_all(block.frame_ids.tolist()):
+            return self.take(block.records())
+        rows = plain_rows(block, known, self.export_id)
+        there = self.ledger.find(rows.content_keys)
+        timed = (block.moments != NO_MOMENT).tolist()
+        news = []
+        for place, content_key in enumerate(rows.content_keys):
+            if self._is_news(content_key, there.get(content_key), timed=timed[place]):
+                news.append(place)
+        seen = len(rows)
+        kept = rows if len(news) == seen else rows.part(np.array(news, np.int64))
+        return Resolved([], [], [], seen, seen, seen - len(news), self.classes, kept)
 
     def take(self, records: Sequence[Record]) -> Resolved:
         parsed = [record for record in records if isinstance(record, ParsedAnnotation)]
@@ -237,15 +242,17 @@ class _Importer:
         rows: list[AnnotationRow] = []
         unchanged = 0
         for record, row in candidates:
-            key = bytes.fromhex(row.content_key)
-            stands = known.get(row.content_key)
-            repeats = stands is not None and (stands or row.annotated_at is not None)
-            if repeats or key in self.said:
-                unchanged += len(record.positions)
-            else:
+            if self._is_news(row.content_key, known.get(row.content_key), timed=row.annotated_at is not None):
                 rows.append(row)
-            self.said.add(key)
+            else:
+                unchanged += len(record.positions)
         return rows, unchanged
+
+    def _is_news(self, content_key: str, stands: bool | None, *, timed: bool) -> bool:
+        """Whether a judgement says what neither a live export said before nor this one. stands: None if unknown."""
+        key, before = bytes.fromhex(content_key), len(self.said)
+        self.said.add(key)
+        return len(self.said) > before and not (stands is not None and (stands or timed))
 
 
 def _content_key(
@@ -256,16 +263,40 @@ def _content_key(
     offset_ms: int | None,
 ) -> str:
     """What the judgement says and who says it, as 32 hex digits, wherever in a file it stands."""
-    who = ["annotator", record.annotator] if record.source_id is None else ["source", record.source_id]
-    at = record.annotated_at and record.annotated_at.isoformat()
-    drawn = sorted({(class_id, tuple(round(side, 6) for side in box or ())) for class_id, box in marks})
+    who = ("annotator", record.annotator) if record.source_id is None else ("source", record.source_id)
+    at = "null" if record.annotated_at is None else f'"{record.annotated_at.isoformat()}"'
     # Two moments that were given one frame are two judgements; a frame named exactly is as it always was.
-    beside = [offset_ms] if offset_ms else []
-    text = json.dumps([who, frame_id, at, record.outcome, judged, drawn, *beside])
+    beside = f", {offset_ms}" if offset_ms else ""
+    # To a cache 0.0 and -0.0 are one box; classes alone recur anyway.
+    said = _as_json_once if all(box is None for _, box in marks) else _as_json
+    what = said(record.outcome, judged, tuple(marks))
+    # JSON of the list [who, frame_id, at, outcome, judged, marks], put together since its ends recur.
+    text = f"[[{_quoted(who[0])}, {_quoted(who[1])}], {frame_id}, {at}, {what}{beside}]"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _batched(records: Iterable[Record], size: int) -> Iterator[tuple[Record, ...]]:
-    iterator = iter(records)
-    while batch := tuple(itertools.islice(iterator, size)):
+def _as_json(
+    outcome: Outcome, judged: tuple[int, ...] | None, marks: tuple[tuple[int, Box | None], ...]
+) -> str:
+    drawn = sorted({(class_id, tuple(round(side, 6) for side in box or ())) for class_id, box in marks})
+    return json.dumps([outcome, judged, drawn])[1:-1]
+
+
+_as_json_once = functools.lru_cache(4096)(_as_json)
+
+
+def _batched(records: Iterable[Record | PlainBlock], size: int) -> Iterator[list[Record] | PlainBlock]:
+    batch: list[Record] = []
+    for record in records:
+        if isinstance(record, PlainBlock):
+            if batch:
+                yield batch
+            batch = []
+            yield record
+            continue
+        batch.append(record)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
         yield batch

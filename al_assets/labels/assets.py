@@ -18,13 +18,15 @@ from al_assets.keys import Task
 from al_assets.labels.annotations import AnnotationRow, Resolved, resolve
 from al_assets.labels.class_book import ClassBook
 from al_assets.labels.consensus import consensus
-from al_assets.labels.formats import open_export
+from al_assets.labels.formats import open_blocks
 from al_assets.labels.formats.records import ExportUnreadableError
 from al_assets.labels.standing import said_last, standing
 from al_assets.settings import ClassesSettings, Settings
 from resources import tables
 from resources.archive import Archive
 from resources.errors import DatabaseError, FileMissingError, SchemaMismatchError, StorageError
+from resources.kept_exports import path_of
+from resources.memory import few_collections
 from resources.queries.labels import Export, LedgerConflictError
 from resources.rows import rows_of
 from resources.spool import Spool
@@ -77,6 +79,9 @@ class Import:
         marks = [mark for row in part.annotations for mark in _marks(row)]
         self.spool.append(tables.annotations, [_annotation(row, through) for row in part.annotations])
         self.spool.append(tables.annotation_labels, marks)
+        if part.plain is not None:
+            self.spool.append_columns(tables.annotations, part.plain.annotations(through))
+            self.spool.append_columns(tables.annotation_labels, part.plain.marks())
         self.spool.append(tables.label_rejects, rejects)
         self.reasons.update(reject.reason for reject in part.rejects)
         self.new_classes.update({name: part.classes.names[name] for name in part.new_classes})
@@ -138,7 +143,7 @@ def read_import(
     """Format of an export file and everything in it, looked up but not stored. Raises ExportUnreadableError."""
     found = Import(spool)
     with archive.storage.open(path) as stream:
-        name, records = open_export(stream)
+        name, records = open_blocks(stream)
         parts = resolve(
             records,
             archive.lookup,
@@ -159,11 +164,12 @@ def import_export(
     archive: Archive, settings: Settings, export: Export, *, run_id: str, log: logging.Logger
 ) -> bool:
     """Import one claimed export, or set it aside with its error. One transaction; a repeat gives the same rows."""
-    with Spool() as spool:
+    with Spool() as spool, few_collections():
         try:
-            if archive.storage.sha256(export.uri) != export.sha256:
+            path = path_of(archive.storage, export.uri, export.sha256)
+            if path is None:
                 raise FileMissingError("the file was replaced before it was read; its newer version follows")
-            name, found = read_import(archive, settings, spool, path=export.uri, export_id=export.export_id)
+            name, found = read_import(archive, settings, spool, path=path, export_id=export.export_id)
         except Exception as error:
             # Whatever else a strange file raises must not hold up the exports behind it.
             if isinstance(error, OUTSIDE) and not isinstance(error, FileMissingError | SchemaMismatchError):
@@ -222,21 +228,32 @@ def labels(
     """
     archive.labels.sync_classes(settings.classes.names, settings.classes.aliases, archive.now())
     imported = import_all(archive, settings, run_id=context.run.run_id, log=context.log)
-    table = current_labels(archive, settings.task)
+    table = current_labels(archive, settings)
     totals = archive.labels.totals()
     return dg.MaterializeResult(
         value=table,
         metadata={
             "exports_imported": imported,
             "labelled_frames": len(set(table["frame_id"].to_pylist())),
+            "unclear_frames": totals["unclear_frames"],
             "rejected_records": totals["rejects"],
             "quarantined_exports": totals.get("exports_quarantined", 0),
         },
     )
 
 
-def current_labels(archive: Archive, task: Task) -> pa.Table:
-    """Rows of `labels` from all annotations that stand; a merged class has its votes as the one that it counts as."""
+@dataclass(frozen=True)
+class Standing:
+    """What counts now, as `consensus` and `Said.of` take it: a merged class has its votes as the one it counts as."""
+
+    annotations: pd.DataFrame
+    marks: pd.DataFrame
+    class_ids: list[int]
+    since: dict[int, int]
+
+
+def standing_now(archive: Archive, task: Task) -> Standing:
+    """All annotations that stand, of imported exports."""
     rows, marks = archive.labels.live_annotations()
     classes = archive.labels.classes()
     merged = classes.dropna(subset="merged_into")
@@ -253,8 +270,25 @@ def current_labels(archive: Archive, task: Task) -> pa.Table:
         target = shown.get(class_id, class_id)
         since[target] = min(since.get(target, export_id), export_id)
     marks = marks.assign(class_id=marks["class_id"].replace(shown))
-    votes = consensus(stand, marks, task=task, class_ids=active, since_export=since)
-    newest = stand.groupby("frame_id")["annotation_id"].max()
+    if task == "single_label":
+        # Whose only class is out of use has given no answer that counts, and not the answer "nobody".
+        lapsed = set(marks["annotation_id"]) - set(marks.loc[marks["class_id"].isin(active), "annotation_id"])
+        stand = stand[~stand["annotation_id"].isin(lapsed)]
+    return Standing(stand, marks, active, since)
+
+
+def current_labels(archive: Archive, settings: Settings) -> pa.Table:
+    """Rows of `labels` from all annotations that stand."""
+    now = standing_now(archive, settings.task)
+    votes = consensus(
+        now.annotations,
+        now.marks,
+        task=settings.task,
+        class_ids=now.class_ids,
+        since_export=now.since,
+        rule=settings.labelling.consensus,
+    )
+    newest = now.annotations.groupby("frame_id")["annotation_id"].max()
     frame_ids = votes["frame_id"].to_numpy()
     behind = newest.reindex(frame_ids).to_numpy() if len(frame_ids) else np.empty(0, np.int64)
     return votes.append_column("annotation_id", pa.array(behind, pa.int64()))

@@ -6,6 +6,8 @@ Not here: which annotations stand (annotations.standing) and what a training set
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,16 @@ import pandas as pd
 import pyarrow as pa
 
 from al_assets.keys import Task
+from al_assets.labels.ballots import Ballots, Said
+from al_assets.labels.dawid_skene import (
+    Reliability,
+    fit_answers,
+    fit_classes,
+    posterior_of_answers,
+    posterior_of_classes,
+)
+
+Rule = Literal["majority", "dawid_skene"]
 
 LABEL_SCHEMA = pa.schema(
     [
@@ -28,8 +40,8 @@ LABEL_SCHEMA = pa.schema(
     ]
 )
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
-CELLS = 4_000_000
-"""Annotations times classes held at once: a few int8 matrices of this size, some tens of MB."""
+TIED = 1e-9
+"""Probabilities nearer than this are a tie."""
 
 
 def consensus(
@@ -39,6 +51,7 @@ def consensus(
     task: Task,
     class_ids: Sequence[int],
     since_export: Mapping[int, int] | None = None,
+    rule: Rule = "majority",
 ) -> pa.Table:
     """LABEL_SCHEMA rows, ordered by frame_id and class_id.
 
@@ -49,88 +62,91 @@ def consensus(
     listed was always there.
 
     An annotator has one vote a frame, the latest; "cannot tell" is no vote, "nobody" a vote against every
-    class. multi_label: the majority for each class. single_label: the answer (a class, or nobody) with most
-    votes. A tie is not knowledge: it gives no row. agreement: share of the votes that say the same. A box is
-    that of the latest annotation on the winning side that drew exactly one for the class.
+    class. majority: for multi_label of each class, for single_label the answer (a class, or nobody) with most
+    votes. dawid_skene: where several judged a frame, the likelier side given how reliable each of them is
+    found to be. A tie is not knowledge: it gives no row. agreement: share of the votes that say the same. A box
+    is that of the latest annotation on the winning side that drew exactly one for the class.
     """
-    classes = np.array(sorted(set(class_ids)), dtype=np.int64)
-    votes = _votes(annotations)
-    if votes.empty or not len(classes):
+    said = Said.of(annotations, marks, class_ids, since_export)
+    if said.votes.empty or not len(said.classes):
         return LABEL_SCHEMA.empty_table()
-    frames = votes["frame_id"].to_numpy()
-    marked = marks[marks["annotation_id"].isin(votes["annotation_id"]) & marks["class_id"].isin(classes)]
-    edges = np.flatnonzero(np.r_[True, frames[1:] != frames[:-1]])
-    stride = max(1, CELLS // len(classes))
-    tables = []
-    start = 0
-    while start < len(edges):
-        stop = max(start + 1, int(np.searchsorted(edges, edges[start] + stride)))
-        last = edges[stop] if stop < len(edges) else len(votes)
-        block = votes.iloc[edges[start] : last]
-        tables.append(_block(block, marked, classes, task, since_export or {}))
-        start = stop
+    weigh = _Weighing.of(said.several(), task) if rule == "dawid_skene" else None
+    tables = [_block(ballots, said.classes, task, weigh) for ballots in said.blocks()]
     return pa.concat_tables(tables).combine_chunks()
 
 
-def _votes(annotations: pd.DataFrame) -> pd.DataFrame:
-    """One annotation per frame and annotator, the latest, without those that cannot tell."""
-    if annotations.empty:
-        return annotations
-    at = pd.to_datetime(annotations["annotated_at"], utc=True, format="ISO8601")
-    ordered = annotations.assign(annotated_at=at).sort_values(
-        ["annotated_at", "annotation_id"], na_position="first"
-    )
-    latest = ordered.drop_duplicates(["frame_id", "annotator"], keep="last")
-    judged = latest[latest["outcome"].isin(["labelled", "nobody"])]
-    return judged.sort_values("frame_id", kind="stable").reset_index(drop=True)
-
-
-def _block(
-    votes: pd.DataFrame,
-    marks: pd.DataFrame,
-    classes: npt.NDArray[np.int64],
-    task: Task,
-    since: Mapping[int, int],
-) -> pa.Table:
-    marks = marks[marks["annotation_id"].isin(votes["annotation_id"])]
-    row_of = pd.Series(np.arange(len(votes)), index=votes["annotation_id"].to_numpy())
-    rows = row_of.loc[marks["annotation_id"].to_numpy()].to_numpy()
-    columns = np.searchsorted(classes, marks["class_id"].to_numpy())
-    present = np.zeros((len(votes), len(classes)), dtype=np.int32)
-    present[rows, columns] = 1
-    judged = _judged(votes, classes, since) | (present == 1)
-    frames, first = np.unique(votes["frame_id"].to_numpy(), return_index=True)
-    for_votes = np.add.reduceat(present, first, axis=0)
-    voters = np.add.reduceat(judged.astype(np.int32), first, axis=0)
-    decided = _single(present, first, voters) if task == "single_label" else _majority(for_votes, voters)
+def _block(ballots: Ballots, classes: npt.NDArray[np.int64], task: Task, weigh: _Weighing | None) -> pa.Table:
+    for_votes, voters = ballots.for_votes(), ballots.voters()
+    decided = _single(ballots, voters) if task == "single_label" else _majority(for_votes, voters)
+    if weigh is not None:
+        weigh.decide(ballots, voters, decided)
     frame_at, class_at = np.nonzero(decided >= 0)
     won = decided[frame_at, class_at]
     count = voters[frame_at, class_at]
     agreeing = np.where(won == 1, for_votes[frame_at, class_at], count - for_votes[frame_at, class_at])
     labels = pd.DataFrame(
         {
-            "frame_id": frames[frame_at],
+            "frame_id": ballots.frames[frame_at],
             "class_id": classes[class_at],
             "present": won,
             "agreement": agreeing / count,
             "annotators": count,
         }
     )
-    labels = labels.merge(_boxes(votes, marks, rows), how="left", on=["frame_id", "class_id"])
+    labels = labels.merge(_boxes(ballots), how="left", on=["frame_id", "class_id"])
     labels.loc[labels["present"] == 0, list(BOX_COLUMNS)] = np.nan
     return pa.Table.from_pandas(labels[LABEL_SCHEMA.names], schema=LABEL_SCHEMA, preserve_index=False)
 
 
-def _judged(
-    votes: pd.DataFrame, classes: npt.NDArray[np.int64], since: Mapping[int, int]
-) -> npt.NDArray[np.bool_]:
-    """Which classes each annotation judged: those it lists, or all that its export could use."""
-    first_export = np.array([since.get(int(class_id), 0) for class_id in classes])
-    judged: npt.NDArray[np.bool_] = votes["export_id"].to_numpy()[:, None] >= first_export[None, :]
-    for row, listed in enumerate(votes["judged"]):
-        if isinstance(listed, (list, tuple, np.ndarray)):
-            judged[row] = np.isin(classes, np.asarray(listed, dtype=np.int64))
-    return judged
+@dataclass(frozen=True)
+class _Weighing:
+    """Dawid and Skene's model of who says what, from the frames that several annotators judged."""
+
+    task: Task
+    annotators: pd.Index
+    found: Reliability
+
+    @classmethod
+    def of(cls, said: Said, task: Task) -> _Weighing | None:
+        if said.votes.empty:
+            return None
+        annotators = pd.Index(sorted(set(said.votes["annotator"])))
+        ballots = said.ballots(said.votes)
+        who = annotators.get_indexer(pd.Index(said.votes["annotator"]))
+        if task == "single_label":
+            answer, answers = ballots.answers().argmax(axis=1), 1 + len(said.classes)
+            found = fit_answers(who, answer, ballots.first, annotators=len(annotators), answers=answers)
+        else:
+            found = fit_classes(who, ballots.said(), ballots.first, annotators=len(annotators))
+        return cls(task, annotators, found)
+
+    def decide(self, ballots: Ballots, voters: npt.NDArray[np.int32], decided: npt.NDArray[np.int8]) -> None:
+        """Decide the frames that several annotators judged, in place of the majority."""
+        sizes = np.diff(np.r_[ballots.first, len(ballots.votes)])
+        several = np.flatnonzero(sizes > 1)
+        if not len(several):
+            return
+        rows = np.flatnonzero(np.repeat(sizes > 1, sizes))
+        first = np.r_[0, np.cumsum(sizes[several])[:-1]]
+        who = self.annotators.get_indexer(pd.Index(ballots.votes["annotator"].iloc[rows]))
+        if self.task == "single_label":
+            likely = posterior_of_answers(self.found, who, ballots.answers()[rows].argmax(axis=1), first)
+            decided[several] = _likeliest(likely, voters[several])
+        else:
+            likely = posterior_of_classes(self.found, who, ballots.said()[rows], first)
+            sides = np.where(likely > 0.5 + TIED, 1, np.where(likely < 0.5 - TIED, 0, -1))
+            decided[several] = sides.astype(np.int8)
+
+
+def _likeliest(likely: npt.NDArray[np.float64], voters: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
+    """The likeliest answer of each frame, as `_single` gives it."""
+    ranked = np.sort(likely, axis=1)
+    decided = np.where(voters > 0, 0, -1).astype(np.int8)
+    winner = likely.argmax(axis=1)
+    named = np.flatnonzero(winner > 0)
+    decided[named, winner[named] - 1] = 1
+    decided[ranked[:, -1] - ranked[:, -2] <= TIED] = -1
+    return decided
 
 
 def _majority(for_votes: npt.NDArray[np.int32], voters: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
@@ -139,12 +155,9 @@ def _majority(for_votes: npt.NDArray[np.int32], voters: npt.NDArray[np.int32]) -
     return np.where(voters > 0, decided, -1).astype(np.int8)
 
 
-def _single(
-    present: npt.NDArray[np.int32], first: npt.NDArray[np.intp], voters: npt.NDArray[np.int32]
-) -> npt.NDArray[np.int8]:
+def _single(ballots: Ballots, voters: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
     """The answer with most votes, where "nobody" is an answer too: 1 for it, 0 for the rest, -1 for a tie."""
-    answers = np.column_stack([present.sum(axis=1) == 0, present]).astype(np.int32)
-    tally = np.add.reduceat(answers, first, axis=0)
+    tally = np.add.reduceat(ballots.answers(), ballots.first, axis=0, dtype=np.int32)
     tied = (tally == tally.max(axis=1, keepdims=True)).sum(axis=1) > 1
     decided = np.zeros(voters.shape, dtype=np.int8)
     winner = tally.argmax(axis=1)
@@ -155,9 +168,10 @@ def _single(
     return decided
 
 
-def _boxes(votes: pd.DataFrame, marks: pd.DataFrame, rows: npt.NDArray[np.intp]) -> pd.DataFrame:
+def _boxes(ballots: Ballots) -> pd.DataFrame:
     """The one box of the latest annotation per frame and class that drew exactly one."""
-    drawn = marks.assign(
+    votes, rows = ballots.votes, ballots.rows
+    drawn = ballots.marks.assign(
         frame_id=votes["frame_id"].to_numpy()[rows], at=votes["annotated_at"].to_numpy()[rows]
     )
     drawn = drawn[drawn["box_x"].notna()]

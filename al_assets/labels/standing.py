@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from al_assets.labels.annotations import POSITIONS
+from al_assets.labels.plain_rows import POSITIONS
 
 _WHOSE = ("frame_id", "by_source", "who")
 

@@ -1,24 +1,117 @@
-"""The asset `model_report`: what the model is worth, as a page that opens offline. Plots and pages live beside."""
+"""The assets `labelling_worth` and `model_report`: what labels bought and what the model is worth.
+
+Plots and pages live beside, the signals in `selection/stopping.py`.
+"""
+
+from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
+from al_assets.automation import RETRY
 from al_assets.drift.assets import PER_VIDEO, drift_report
+from al_assets.keys import video_no_of
 from al_assets.pictures import picture
+from al_assets.predictions.assets import serving_checkpoint
 from al_assets.reports.html import Section, page
 from al_assets.reports.plots import CurvePoint, class_distribution_svg, learning_curve_svg
+from al_assets.review.assets import label_review
 from al_assets.selection.assets import selection_batch
 from al_assets.settings import Settings
 from resources.archive import Archive
+from resources.queries.models import Checkpoint
 from resources.rows import rows_of
 
 REPORT = "reports/model_report.html"
+REVIEW = (
+    "Labels of training videos that models of the other clips find implausible; nothing is changed by itself."
+)
+ADVICE = {"too_early": "Too early to say", "go_on": "Go on", "may_stop": "You may stop"}
+
+
+SAMPLE_VIDEOS = 200
+
+
+@dg.asset(
+    group_name="reports",
+    kinds={"python", "sql"},
+    deps=[serving_checkpoint, label_review],
+    retry_policy=RETRY,
+    code_version="1",
+    metadata={"table": "labelling_progress", "write_mode": "upsert"},
+)
+def labelling_worth(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """Whether labelling still pays: quality by hold-out and by random draws, stability, doubt, gain, and advice.
+
+    Advice only: nothing stops by itself.
+    """
+    serving = archive.models.serving()
+    if serving is None:
+        return dg.MaterializeResult(value=None, metadata={"why": "no model serves yet"})
+    row = _progress(archive, settings, serving)
+    shown = {name: value for name, value in row.items() if value is not None and name != "measured_at"}
+    return dg.MaterializeResult(value=pd.DataFrame([row]), metadata=shown)
+
+
+def _progress(archive: Archive, settings: Settings, serving: Checkpoint) -> dict[str, Any]:
+    from al_assets.selection.stopping import Measured, advise, gain, kappa, random_accuracy
+
+    metric = settings.promotion.metric
+    curve = archive.monitoring.view("learning_curve").sort_values(["trained_at", "checkpoint_id"])
+    points = list(rows_of(curve[(curve["metric"] == metric) & curve["value"].notna()]))
+    measured = [
+        Measured(int(point.labelled_frames), float(point.value), _number(point.low), _number(point.high))
+        for point in points
+    ]
+    own = next((point for point in points if point.checkpoint_id == serving.checkpoint_id), None)
+    drawn = archive.progress.random_answers(serving.checkpoint_id)
+    worth = random_accuracy(
+        drawn["model_right"].to_numpy(dtype=np.float64),
+        drawn["propensity"].to_numpy(dtype=np.float64),
+        video_no_of(drawn["frame_id"].to_numpy(dtype=np.int64)),
+        np.random.default_rng(settings.training.seed),
+    )
+    history = archive.progress.history()
+    history = history[history["checkpoint_id"] != serving.checkpoint_id]
+    before = None if history.empty else str(history["checkpoint_id"].iloc[-1])
+    compared = archive.progress.compare(
+        serving.checkpoint_id, before, archive.progress.sample(SAMPLE_VIDEOS), settings.task
+    )
+    stability = kappa(compared.counts)
+    doubt = None if compared.margin is None else 1 - compared.margin
+    kappas = [*history["stability"].dropna(), *([] if stability is None else [stability])]
+    holdout = int(own.support) if own is not None else 0
+    advice, reason = advise(
+        measured, kappas, doubt, enough=holdout >= settings.promotion.minimum_holdout_labels
+    )
+    slope = gain(measured)
+    return {
+        "checkpoint_id": serving.checkpoint_id,
+        "labelled_frames": serving.labelled_frames,
+        "holdout_frames": holdout,
+        "metric": metric,
+        "value": None if own is None else float(own.value),
+        "low": None if own is None else _number(own.low),
+        "high": None if own is None else _number(own.high),
+        "random_frames": len(drawn),
+        "random_accuracy": worth.value,
+        "random_low": worth.low,
+        "random_high": worth.high,
+        "stability": stability,
+        "uncertainty": doubt,
+        "gain": slope.value,
+        "gain_high": slope.high,
+        "advice": advice,
+        "reason": reason,
+        "measured_at": archive.now(),
+    }
 
 
 @dg.asset(
     group_name="reports",
     kinds={"matplotlib", "file"},
-    deps=[selection_batch, drift_report],
+    deps=[selection_batch, drift_report, labelling_worth],
     code_version="1",
 )
 def model_report(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
@@ -77,6 +170,8 @@ def sections(archive: Archive, plot: str) -> list[Section]:
     pairs = archive.monitoring.view("confused_pairs").sort_values("mean_margin")
     return [
         Section("What labels bought", "On labelled hold-out frames, with 95 % intervals.", plot),
+        Section("Does labelling still pay?", _advice(archive), table=_worth(archive)),
+        Section("Labels to look at again", REVIEW, table=_doubted(archive)),
         Section("Quality per class", "Of the serving model on the test videos.", table=_per_class(archive)),
         Section("Classes", svg=class_distribution_svg(counts), table=distribution),
         Section("Pairs that confuse the model most", "A small mean margin is doubt.", table=pairs.head(20)),
@@ -87,6 +182,44 @@ def sections(archive: Archive, plot: str) -> list[Section]:
         Section("Newest batch", table=_batch(archive)),
         Section("Videos that could not be read whole", table=_failures(archive)),
     ]
+
+
+def _advice(archive: Archive) -> str:
+    history = archive.progress.history()
+    if history.empty:
+        return "Nothing to say before a model serves."
+    last = history.iloc[-1]
+    return f"{ADVICE[last['advice']]}: {last['reason']}."
+
+
+def _worth(archive: Archive) -> pd.DataFrame:
+    history = archive.progress.history().iloc[::-1]
+    return pd.DataFrame(
+        {
+            "labelled frames": history["labelled_frames"],
+            "on the hold-out": [_interval(row.value, row.low, row.high) for row in rows_of(history)],
+            "on random draws": [
+                _interval(row.random_accuracy, row.random_low, row.random_high) for row in rows_of(history)
+            ],
+            "stability": history["stability"],
+            "uncertainty": history["uncertainty"],
+            "gain per 100 labels": history["gain"],
+            "advice": history["advice"].map(ADVICE),
+        }
+    )
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.3f}" if pd.isna(low) else f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _doubted(archive: Archive) -> pd.DataFrame:
+    columns = ["video_id", "pts_ms", "class_name", "present", "quality", "suggested_class_name", "annotator"]
+    doubted = archive.monitoring.view("label_errors")
+    doubted = doubted[doubted["split"] == "train"].sort_values("quality")[[*columns, "asked_again"]]
+    return doubted.dropna(axis="columns", how="all")
 
 
 def _per_class(archive: Archive) -> pd.DataFrame:

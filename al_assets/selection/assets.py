@@ -16,6 +16,9 @@ from al_assets.embeddings.assets import configured_embedder, embeddings, pixels_
 from al_assets.frames.stills import encode_jpeg
 from al_assets.keys import frame_range, video_no_of
 from al_assets.predictions.assets import serving_checkpoint
+from al_assets.review.assets import label_review
+from al_assets.review.second_opinions import Trust
+from al_assets.selection.asking_again import COLUMNS, Again, choose_again
 from al_assets.selection.batch_plan import BatchPlan, BatchPolicy, plan_batch
 from al_assets.selection.labelling_tasks import TaskRow, label_studio_tasks, labelling_config, tasks_csv
 from al_assets.selection.pool import Pool
@@ -31,6 +34,7 @@ if TYPE_CHECKING:  # loads torch, which the code server must not
     from al_assets.checkpoints.heads import Head
 
 TASKS = "labelling_tasks"
+ARMS = ("strategy", "random", "evaluation", "second_opinion")
 LINE = 400
 
 
@@ -94,6 +98,7 @@ def make_plan(
         labelled_targets=targets[np.isin(labelled_keys, known_keys)],
     )
     rules = settings.selection
+    again = ask_again(archive, settings, pool.probabilities, budget)
     return plan_batch(
         pool,
         video_no_of(keys),
@@ -108,6 +113,7 @@ def make_plan(
             size=budget,
             random_fraction=rules.random_fraction,
             evaluation_fraction=rules.evaluation_fraction,
+            second_opinion_fraction=rules.second_opinion_fraction,
             evaluation_target=rules.evaluation_target,
         ),
         rule=RedundancyRule(
@@ -117,7 +123,24 @@ def make_plan(
         ),
         rng=rng,
         random_population=everything["frame_id"].to_numpy(),
+        again=again,
     )
+
+
+def ask_again(archive: Archive, settings: Settings, probabilities: np.ndarray | None, budget: int) -> Again:
+    """Judged frames to ask about again; probabilities: of the open frames (n, k)."""
+    names = archive.labels.classes().set_index("class_id")["name"]
+    scored, split = archive.reviews.to_ask_again(), archive.reviews.of_split_classes()
+    table = scored.merge(split, on="frame_id", how="outer", suffixes=("", "_split"))
+    table = table.assign(
+        looks_wrong=table["class_id"].map(names),
+        split_class=table["class_id_split"].map(names),
+        annotators=table["annotators"].fillna(1).astype(int),
+    )
+    weights = Trust()
+    if len(scored):
+        weights = Trust(float(scored["model_weight"].iloc[0]), float(scored["annotator_weight"].iloc[0]))
+    return choose_again(table[list(COLUMNS)], probabilities, weights, task=settings.task, size=budget)
 
 
 def _frames(archive: Archive, embedder_id: str, table: pa.Table) -> Frames:
@@ -133,7 +156,7 @@ def _times(table: pa.Table, keys: np.ndarray) -> np.ndarray:
 @dg.asset(
     group_name="selection",
     kinds={"python", "sql"},
-    deps=[serving_checkpoint, embeddings],
+    deps=[serving_checkpoint, embeddings, label_review],
     retry_policy=RETRY,
     code_version="1",
     metadata={"table": "selection_batches"},
@@ -171,7 +194,7 @@ def selection_batch(
             "batch": batch_id,
             "selected": len(arms),
             "open_tasks": standing + len(arms),
-            **{f"{arm}_arm": arms.count(arm) for arm in ("strategy", "random", "evaluation")},
+            **{f"{arm}_arm": arms.count(arm) for arm in ARMS},
             "checkpoint": chosen.checkpoint_id or "none: cold start",
             "why": "; ".join(plan.notes) or f"{settings.selection.strategy}, as asked",
         },
@@ -229,6 +252,7 @@ def labelling_tasks(
     stills = {key: path for key, path in write_stills(archive, settings, frames)}
     rows = list(_task_rows(archive, settings, batch, frames, stills))
     folder = f"{TASKS}/batch-{batch['batch_id']:05d}"
+    archive.labels.sync_classes(settings.classes.names, settings.classes.aliases, archive.now())
     classes = archive.labels.classes()
     names = classes[(classes["active"] == 1) & classes["merged_into"].isna()]["name"].tolist()
     blind = settings.labelling.blind

@@ -1,8 +1,9 @@
 """How a batch is made up: its arms, their sizes, their frames, and the chance each frame had.
 
-Three arms. `evaluation` draws uniformly from hold-out frames until enough of them are labelled to measure;
+Four arms. `evaluation` draws uniformly from hold-out frames until enough of them are labelled to measure;
 `random` draws uniformly from the training pool and stays free of any rule, so that its propensity holds;
-`strategy` takes the rest. Not here: any score, any rule of redundancy, or the task a person sees.
+`second_opinion` asks again about frames that are judged; `strategy` takes the rest. Not here: any score, any rule of
+redundancy, or the task a person sees.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from al_assets.keys import FRAME_BITS
+from al_assets.selection.asking_again import Again
 from al_assets.selection.pool import Ints, Pool, PoolError
 from al_assets.selection.redundancy import Admitted, Frames, RedundancyRule, admit
 from al_assets.selection.strategies import strategy as strategy_named
@@ -41,12 +43,14 @@ class BatchPolicy:
     """Size of a batch and the shares of its arms.
 
     random_fraction and evaluation_fraction: shares of the batch, 0 to 1, together at most 1.
+    second_opinion_fraction: the most of the batch that asks again about judged frames, out of the strategy's share.
     evaluation_target: hold-out labels beyond which the evaluation arm rests.
     """
 
     size: int
     random_fraction: float = 0.1
     evaluation_fraction: float = 0.2
+    second_opinion_fraction: float = 0.1
     evaluation_target: int = 200
 
     def __post_init__(self) -> None:
@@ -58,6 +62,8 @@ class BatchPolicy:
             raise ValueError(
                 f"random_fraction and evaluation_fraction {shares} must be in [0, 1], together too"
             )
+        if not 0 <= self.second_opinion_fraction <= 1:
+            raise ValueError(f"second_opinion_fraction {self.second_opinion_fraction} must be in [0, 1]")
         if self.evaluation_target < 0:
             raise ValueError(f"evaluation_target {self.evaluation_target} must be 0 or more")
 
@@ -69,6 +75,7 @@ class ArmSizes:
     strategy: int
     random: int
     evaluation: int
+    second_opinion: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,15 +101,18 @@ class _Arm:
     reasons: list[str]
 
 
-def arm_sizes(policy: BatchPolicy, holdout_labels: int) -> ArmSizes:
+def arm_sizes(policy: BatchPolicy, holdout_labels: int, again: int = 0) -> ArmSizes:
     """Sizes that add up to the batch: shares rounded half up, an evaluation arm of at least one frame while
-    hold-out labels are missing (in batches of two or more), and no more of it than are missing."""
+    hold-out labels are missing (in batches of two or more), and no more of it than are missing. again: frames that
+    there are to ask about again."""
     missing = max(0, policy.evaluation_target - holdout_labels)
     evaluation = 0
     if missing and policy.evaluation_fraction > 0 and policy.size > 1:
         evaluation = min(max(1, math.floor(policy.size * policy.evaluation_fraction + 0.5)), missing)
     random = min(math.floor(policy.size * policy.random_fraction + 0.5), policy.size - evaluation)
-    return ArmSizes(policy.size - random - evaluation, random, evaluation)
+    left = policy.size - random - evaluation
+    second = min(again, left, math.floor(policy.size * policy.second_opinion_fraction + 0.5))
+    return ArmSizes(left - second, random, evaluation, second)
 
 
 def plan_batch(
@@ -118,6 +128,7 @@ def plan_batch(
     rule: RedundancyRule,
     rng: np.random.Generator,
     random_population: Ints | None = None,
+    again: Again | None = None,
 ) -> BatchPlan:
     """The next batch.
 
@@ -128,6 +139,7 @@ def plan_batch(
     strategy arm. The arms' ranks are interleaved, so that a batch answered in part is answered in proportion.
     random_population: frames that the random arm is drawn from where the pool is a cut of them (else the pool),
     so that its propensity holds for the archive and not for the cut.
+    again: judged frames of training videos worth another opinion, the most urgent first.
     Raises PoolError, naming a frame, where the pool holds one that is taken or in a hold-out video.
     """
     candidates = Frames(
@@ -135,17 +147,20 @@ def plan_batch(
     )
     holdout = np.unique(holdout_frame_ids)
     _check(pool, holdout, taken)
-    sizes = arm_sizes(policy, holdout_labels)
+    again = again or Again.none()
+    sizes = arm_sizes(policy, holdout_labels, len(again.frame_ids))
+    asked = again.first(sizes.second_opinion)
+    second = _Arm("second_opinion", asked.frame_ids, asked.scores, None, asked.reasons)
     for_evaluation, for_random, for_strategy = rng.spawn(3)
     evaluation = _uniform("evaluation", holdout, sizes.evaluation, for_evaluation)
     population = np.sort(pool.frame_ids if random_population is None else random_population)
     random = _uniform("random", population, sizes.random, for_random)
-    wanted = policy.size - len(evaluation.frame_ids) - sizes.random
+    wanted = policy.size - len(evaluation.frame_ids) - sizes.random - sizes.second_opinion
     chosen, admitted = _strategy_arm(
         pool, candidates, taken, random.frame_ids, strategy, rule, wanted, for_strategy
     )
     return BatchPlan(
-        selections=_interleaved([evaluation, random, chosen]),
+        selections=_interleaved([evaluation, random, second, chosen]),
         sizes=sizes,
         left_out=admitted.left_out,
         notes=_notes(sizes, evaluation, random, chosen, wanted, admitted),

@@ -21,6 +21,7 @@ from al_assets.names import CANNOT_TELL, NOBODY, is_reserved
 
 CONTROL = "answer"
 IMAGE = "image"
+ALWAYS_BLIND = frozenset({"evaluation", "second_opinion"})
 CSV_COLUMNS = (
     "batch_id",
     "rank",
@@ -67,7 +68,7 @@ def label_studio_tasks(rows: Sequence[TaskRow], *, blind: bool) -> list[dict[str
     """Tasks in Label Studio's import format, in the order of rank, with pre-annotations unless blind.
 
     The evaluation arm is always blind: a pre-ticked answer pulls people towards the model that it is to
-    measure. The arm itself is not shown to the annotator; the batch has it.
+    measure; so is a second opinion, which is to be one. The arm itself is not shown to the annotator; the batch has it.
     """
     return [_label_studio_task(row, blind=blind) for row in sorted(rows, key=lambda row: row.rank)]
 
@@ -136,8 +137,8 @@ def clip_at(row: TaskRow) -> str | None:
 
 
 def shown_suggestions(row: TaskRow, *, blind: bool) -> tuple[tuple[str, float], ...]:
-    """What the annotator sees of the model's opinion: nothing where blind, and in the evaluation arm."""
-    return () if blind or row.arm == "evaluation" else row.suggestions
+    """What the annotator sees of the model's opinion: nothing where blind, and in the arms that are always blind."""
+    return () if blind or row.arm in ALWAYS_BLIND else row.suggestions
 
 
 def _label_studio_task(row: TaskRow, *, blind: bool) -> dict[str, Any]:

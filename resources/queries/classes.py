@@ -1,4 +1,4 @@
-"""Changes of classes by their owner: renamed, merged, separated again, each with its history. Names no new class.
+"""Changes of classes by their owner: renamed, merged, separated again, split, each with its history.
 
 Rows of annotations, labels and training sets keep the class_id that they were written with. What a class is called
 and what it counts as is looked up when they are read (view resolved_classes), so a change is seen at once and can be
@@ -8,7 +8,7 @@ undone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ class _Class:
     name: str
     aliases: list[str]
     merged_into: int | None
+    active: bool
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class ClassRegister:
                 )
             if one.merged_into is not None:
                 raise ClassChangeError(f"{one.name!r} is merged already; separate it first")
+            # What a class was split into, merged into it again, takes the split back.
+            connection.execute(
+                sa.update(classes).where(classes.c.class_id == other.class_id).values(active=1)
+            )
             moved = [one, *(each for each in known.values() if each.merged_into == one.class_id)]
             for each in moved:
                 row = classes.c.class_id == each.class_id
@@ -89,6 +94,26 @@ class ClassRegister:
             connection.execute(sa.update(classes).where(row).values(merged_into=None))
             _note(connection, one.class_id, "separated", known[one.merged_into].name, one.name, now)
 
+    def split(self, name: str, into: Sequence[str], now: datetime) -> None:
+        """Take a class out of use and name the new ones that it turned out to be. Raises ClassChangeError.
+
+        Its annotations stay, and the frames of training videos are asked about again, since only a person knows which
+        of the new classes they show. One of the new ones may have the old name.
+        """
+        with self.database.write() as connection:
+            known = self._locked(connection)
+            one = _named(known, name)
+            _check_split(known, one, into)
+            if one.name in into:
+                old = {"name": f"{one.name} (split {now:%Y-%m-%d %H:%M})"}
+                connection.execute(sa.update(classes).where(classes.c.class_id == one.class_id).values(old))
+            row = classes.c.class_id == one.class_id
+            connection.execute(sa.update(classes).where(row).values(active=0))
+            for class_id, new in enumerate(into, max(known) + 1):
+                values = {"class_id": class_id, "name": new, "aliases": "[]", "active": 1, "created_at": now}
+                connection.execute(sa.insert(classes), values)
+                _note(connection, one.class_id, "split", one.name, new, now)
+
     def history(self) -> list[dict[str, Any]]:
         """All changes, oldest first: class_id, change, before, after, changed_at."""
         columns = [class_changes.c[name] for name in ("class_id", "change", "before", "after", "changed_at")]
@@ -96,12 +121,28 @@ class ClassRegister:
 
     def _locked(self, connection: sa.Connection) -> dict[int, _Class]:
         bulk.dialect(self.database.dialect_name).lock(connection, "classes")
-        query = sa.select(classes.c.class_id, classes.c.name, classes.c.aliases, classes.c.merged_into)
-        rows = connection.execute(query)
+        columns = (classes.c[name] for name in ("class_id", "name", "aliases", "merged_into", "active"))
         return {
-            row.class_id: _Class(row.class_id, row.name, json.loads(row.aliases), row.merged_into)
-            for row in rows
+            class_id: _Class(class_id, name, json.loads(aliases), merged_into, bool(active))
+            for class_id, name, aliases, merged_into, active in connection.execute(sa.select(*columns))
         }
+
+
+def _check_split(known: Mapping[int, _Class], one: _Class, into: Sequence[str]) -> None:
+    """Refuse a split that could not be understood later."""
+    if not one.active:
+        raise ClassChangeError(f"{one.name!r} was split already; `al classes history` says into what")
+    if one.merged_into is not None:
+        raise ClassChangeError(f"{one.name!r} counts as {known[one.merged_into].name!r}; separate it first")
+    if merged := [each.name for each in known.values() if each.merged_into == one.class_id]:
+        raise ClassChangeError(f"{merged[0]!r} counts as {one.name!r}; separate it first")
+    if len({name.casefold() for name in into}) < max(2, len(into)):
+        raise ClassChangeError("name two classes or more, each once")
+    for name in into:
+        if is_reserved(name):
+            raise ClassChangeError(f"{name!r} is an answer and no name of a class")
+        if name != one.name and (other := _find(known, name)) is not None:
+            raise ClassChangeError(f"{name!r} is a name of class {other.name!r} already; choose another")
 
 
 def _find(known: Mapping[int, _Class], name: str) -> _Class | None:

@@ -19,6 +19,8 @@ from resources.tables import frames, videos
 
 STILL_NAME = re.compile(r"(?:^|/)([a-z0-9._-]{1,64})/(\d{1,8})\.jpe?g$")
 """Stills lie at stills/<video_id>/<frame_index>.jpg, wherever the labelling tool mounted that folder."""
+SENT_NAME = re.compile(r"(?:^|[/-])al-frame-(\d{8,19})\.jpe?g$")
+"""Stills that were sent to a labelling tool (pixels.sent_name), with what the tool puts before the name."""
 UPLOADED = re.compile(r"(?:^|/)(?:data/)?upload/\d+/")
 """Label Studio keeps uploaded files without their folder, under a name with eight digits before it."""
 
@@ -62,6 +64,11 @@ class SqlFrameLookup:
             else key
             for key in keys
         ]
+
+    def has_all(self, frame_ids: Sequence[int]) -> bool:
+        """Whether references by these keys would all find their frame."""
+        wanted = set(frame_ids)
+        return len(self._existing(wanted)) == len(wanted)
 
     def _numbers(self, video_ids: set[str]) -> dict[str, int]:
         query = sa.select(videos.c.video_id, videos.c.video_no)
@@ -156,6 +163,9 @@ def _guess(reference: Any) -> _Guess:
     if not reference.image:
         return _Guess()
     spellings = _spellings(str(reference.image))
+    sent = next((match for path in spellings if (match := SENT_NAME.search(path))), None)
+    if sent is not None:
+        return _Guess(key=int(sent.group(1)))
     still = next((match for path in spellings if (match := STILL_NAME.search(path))), None)
     if still is None:
         return _Guess(images=spellings)

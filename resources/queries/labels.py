@@ -59,22 +59,29 @@ class LabelLedger:
         with self.database.read() as connection:
             return [Export(*row) for row in connection.execute(query.order_by(label_exports.c.export_id))]
 
-    def register(self, found: Sequence[Mapping[str, Any]], now: datetime) -> list[int]:
+    def register(
+        self, found: Sequence[Mapping[str, Any]], now: datetime, *, after: Mapping[str, Export]
+    ) -> list[int]:
         """Register versions (uri, etag, size_bytes, sha256); returns the export_ids to be imported.
 
         The content that a file had last is no news, but one set aside is tried again when its file is touched.
         An older content put back is news: without times in it, it is the latest word.
+        after: uri -> its latest version when the files were listed. Where the ledger has gone on since, by another
+        daemon's hand, the listing may be older than what that one saw, and the file is left to the next look.
         """
         due: list[int] = []
         with self.database.write() as connection:
             last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(label_exports.c.export_id), 0)))
             for version in found:
                 latest = connection.execute(
-                    sa.select(label_exports.c.export_id, label_exports.c.sha256, label_exports.c.status)
+                    sa.select(*(label_exports.c[name] for name in ("export_id", "etag", "sha256", "status")))
                     .where(label_exports.c.uri == version["uri"])
                     .order_by(label_exports.c.export_id.desc())
                     .limit(1)
                 ).one_or_none()
+                seen = after.get(version["uri"])
+                if (latest and (latest.export_id, latest.etag)) != (seen and (seen.export_id, seen.etag)):
+                    continue
                 if latest is None or latest.sha256 != version["sha256"]:
                     last = int(last or 0) + 1
                     row = {**version, "export_id": last, "status": "seen", "registered_at": now}
@@ -190,14 +197,17 @@ class LabelLedger:
         """All annotations of imported exports on the frames that annotations with these content keys judge."""
         live = sa.select(label_exports.c.export_id).where(label_exports.c.status == "imported")
         of_frames = sa.select(annotations).where(annotations.c.export_id.in_(live))
-        frames_of = sa.select(annotations.c.frame_id)
-        parts = [
-            self.database.fetch(
-                of_frames.where(
-                    annotations.c.frame_id.in_(frames_of.where(annotations.c.content_key.in_(part)))
+        with self.database.read() as connection:
+            judged = {
+                frame
+                for part in in_chunks(sorted(set(keys)))
+                for frame in connection.scalars(
+                    sa.select(annotations.c.frame_id).where(annotations.c.content_key.in_(part))
                 )
-            ).to_pandas()
-            for part in in_chunks(sorted(set(keys)))
+            }
+        parts = [
+            self.database.fetch(of_frames.where(annotations.c.frame_id.in_(part))).to_pandas()
+            for part in in_chunks(sorted(judged))
         ]
         columns = [column.name for column in annotations.c]
         found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
@@ -274,6 +284,13 @@ class LabelLedger:
             totals["rejects"] = connection.scalar(sa.select(sa.func.count()).select_from(label_rejects)) or 0
             query = sa.select(sa.func.count(sa.distinct(labels.c.frame_id)))
             totals["labelled_frames"] = connection.scalar(query) or 0
+            unclear = (
+                sa.select(sa.func.count(sa.distinct(annotations.c.frame_id)))
+                .join(label_exports, label_exports.c.export_id == annotations.c.export_id)
+                .where(label_exports.c.status == "imported", annotations.c.outcome == "cannot_tell")
+                .where(~sa.exists().where(labels.c.frame_id == annotations.c.frame_id))
+            )
+            totals["unclear_frames"] = connection.scalar(unclear) or 0
         return totals
 
     def books(self) -> list[tuple[int, str, int, int, int, int, int]]:

@@ -94,16 +94,50 @@ class SelectionQueries:
         )
         return self.database.fetch(query)
 
+    def _waits(self) -> sa.ColumnElement[bool]:
+        """Whether a selected frame of a live video has no answer; where it is asked again, none since the batch."""
+        since = (
+            sa.exists()
+            .where(annotations.c.frame_id == selections.c.frame_id)
+            .where(annotations.c.export_id == label_exports.c.export_id)
+            .where(label_exports.c.status == "imported")
+            .where(label_exports.c.imported_at >= selection_batches.c.created_at)
+        )
+        first = selections.c.arm != "second_opinion"
+        return sa.and_(
+            videos.c.status.in_(READABLE),
+            sa.or_(sa.and_(first, selections.c.frame_id.not_in(self.answered())), sa.and_(~first, ~since)),
+        )
+
     def open_tasks(self) -> int:
-        """Selected frames of live videos without an answer."""
+        """Selected frames that wait for an answer."""
         query = (
             sa.select(sa.func.count(sa.distinct(selections.c.frame_id)))
+            .join(selection_batches, selection_batches.c.batch_id == selections.c.batch_id)
             .join(frames, frames.c.frame_id == selections.c.frame_id)
             .join(videos, videos.c.video_id == frames.c.video_id)
-            .where(videos.c.status.in_(READABLE), selections.c.frame_id.not_in(self.answered()))
+            .where(self._waits())
         )
         with self.database.read() as connection:
             return int(connection.scalar(query) or 0)
+
+    def unanswered(self) -> pd.DataFrame:
+        """Tasks that are written and wait for an answer, of live videos: batch_id, tasks_uri, and the frame."""
+        query = (
+            sa.select(
+                selection_batches.c.batch_id,
+                selection_batches.c.tasks_uri,
+                selections.c.frame_id,
+                frames.c.video_id,
+                frames.c.frame_index,
+            )
+            .join(selections, selections.c.batch_id == selection_batches.c.batch_id)
+            .join(frames, frames.c.frame_id == selections.c.frame_id)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(selection_batches.c.tasks_uri.is_not(None), self._waits())
+            .order_by(selection_batches.c.batch_id, selections.c.rank)
+        )
+        return self.database.fetch(query).to_pandas()
 
     def holdout_labels(self) -> int:
         """Judged frames of hold-out videos, `cannot tell` not counted."""

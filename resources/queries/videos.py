@@ -18,9 +18,11 @@ from resources.tables import (
     embeddings,
     frame_scores,
     frames,
+    implausible_labels,
     labels,
     materializations,
     predictions,
+    second_opinions,
     video_coverage,
     videos,
 )
@@ -127,7 +129,8 @@ class VideoRegister:
         ]
         if not before and not rows:
             return
-        stale = [path for path in (*gone, *(str(row["path"]) for row in rows)) if path in before]
+        # Another daemon may have noted the same path meanwhile.
+        stale = [*gone, *(str(row["path"]) for row in rows)]
         here = arrivals.c.area == area
         with self.database.write() as connection:
             for part in in_chunks(stale):
@@ -206,7 +209,8 @@ class VideoRegister:
                 return 0
             first, last = frame_range(int(number))
             removed = 0
-            for table in (predictions, frame_scores, embeddings, labels, frames):
+            reviews = (implausible_labels, second_opinions)
+            for table in (predictions, frame_scores, embeddings, labels, *reviews, frames):
                 result = connection.execute(sa.delete(table).where(table.c.frame_id.between(first, last)))
                 removed += result.rowcount
             connection.execute(sa.delete(video_coverage).where(video_coverage.c.video_id == video_id))

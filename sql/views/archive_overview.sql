@@ -15,6 +15,7 @@
 --   duplicates       how many of them repeat an earlier one
 --   scored_frames    how many of them the serving model has scored
 --   labelled_frames  how many of them people have judged
+--   unclear_frames   how many of them people could only answer "cannot tell" to
 --   waiting_frames   how many of them are in a batch and have no annotation yet
 -- Example: videos that need a look
 --   SELECT path, status, error FROM archive_overview WHERE status IN ('failed', 'partial')
@@ -39,6 +40,17 @@ labelled AS (
     SELECT f.frame_id / 16777216 AS video_no, COUNT(*) AS frames
     FROM (SELECT DISTINCT frame_id FROM human_labels) judged
     JOIN frames f ON f.frame_id = judged.frame_id
+    GROUP BY f.frame_id / 16777216
+),
+unclear AS (
+    SELECT f.frame_id / 16777216 AS video_no, COUNT(DISTINCT a.frame_id) AS frames
+    FROM annotations a
+    JOIN label_exports e ON e.export_id = a.export_id
+    JOIN frames f ON f.frame_id = a.frame_id
+    WHERE
+        e.status = 'imported'
+        AND a.outcome = 'cannot_tell'
+        AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.frame_id = a.frame_id)
     GROUP BY f.frame_id / 16777216
 ),
 waiting AS (
@@ -68,9 +80,11 @@ SELECT
     COALESCE(sampled.duplicates, 0) AS duplicates,
     COALESCE(scored.frames, 0) AS scored_frames,
     COALESCE(labelled.frames, 0) AS labelled_frames,
+    COALESCE(unclear.frames, 0) AS unclear_frames,
     COALESCE(waiting.frames, 0) AS waiting_frames
 FROM videos v
 LEFT JOIN sampled ON sampled.video_no = v.video_no
 LEFT JOIN scored ON scored.video_no = v.video_no
 LEFT JOIN labelled ON labelled.video_no = v.video_no
+LEFT JOIN unclear ON unclear.video_no = v.video_no
 LEFT JOIN waiting ON waiting.video_no = v.video_no

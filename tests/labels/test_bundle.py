@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import warnings
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +50,7 @@ def test_a_zip_without_an_export_or_with_two_is_refused(count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../labels.csv", "/etc/labels.csv", "a/../../b.csv", "C:/labels.csv", "a\\..\\b.csv"]
+    "name", ["../labels.csv", "/etc/labels.csv", "a/../../b.csv", "C:/labels.csv", "a\\..\\b.csv", ".", "./."]
 )
 def test_a_name_that_leads_out_of_the_zip_is_refused(name: str) -> None:
     with pytest.raises(ExportUnreadableError, match="names a file outside of itself"):
@@ -89,6 +91,63 @@ def test_a_half_written_zip_is_refused(cut: int) -> None:
     content = packed({"a.csv": CSV * 10}).getvalue()
     with pytest.raises(ExportUnreadableError, match="damaged or half-written"):
         open_export(io.BytesIO(content[:-cut]))
+
+
+def test_a_zip_whose_beginning_is_gone_is_refused_and_no_fault_of_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(packed({"a.csv": CSV * 10}).getvalue()[20:])
+    with (
+        (tmp_path / "a.zip").open("rb") as stream,
+        pytest.raises(ExportUnreadableError, match="half-written"),
+    ):
+        Bundle(stream)
+
+
+def test_a_zip_whose_names_differ_is_refused_in_one_short_sentence() -> None:
+    content = bytearray(packed({"a.csv": CSV * 50}, zipfile.ZIP_STORED).getvalue())
+    content[26:28] = struct.pack("<H", 1000)  # length of the name, in the file's own header
+    with pytest.raises(ExportUnreadableError) as raised:
+        open_export(io.BytesIO(bytes(content)))
+    assert len(str(raised.value)) < 300
+    assert "16777216" not in str(raised.value)
+
+
+def test_a_file_without_a_name_is_damage() -> None:
+    content = packed({"a": CSV}).getvalue()
+    # The name as long as the field of extras behind it: nothing but the name is other than it was.
+    for mark, place in ((b"PK\x03\x04", 26), (b"PK\x01\x02", 28)):
+        at = content.index(mark) + place
+        content = content[:at] + struct.pack("<HH", 0, 1) + content[at + 4 :]
+    with pytest.raises(ExportUnreadableError, match="damaged or half-written"):
+        open_export(io.BytesIO(content))
+
+
+def test_a_zip_in_a_zip_is_not_unpacked() -> None:
+    bomb = packed({"a.csv": bytes(1 << 20)}).getvalue()
+    with pytest.raises(UnknownFormatError, match="holds 0 files that may be an export"):
+        open_export(packed({"a.zip": bomb, "b.zip": bomb}))
+
+
+def test_a_zip_that_is_named_like_a_text_is_refused_as_none() -> None:
+    bomb = packed({"a.csv": bytes(1 << 20)}).getvalue()
+    with pytest.raises(ExportUnreadableError):
+        open_export(packed({"a.csv": bomb}))
+
+
+def test_a_million_names_are_counted_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "MOST_FILES", 19_999)
+    stream = packed({f"labels/{number}.txt": b"" for number in range(20_000)})
+    began = time.process_time()
+    with pytest.raises(ExportUnreadableError, match="more than 19999 files"):
+        open_export(stream)
+    assert time.process_time() - began < 2  # a hundred seconds for a million would hold everything up
+
+
+def test_a_zip_that_says_it_holds_more_files_than_it_does_is_refused() -> None:
+    content = bytearray(packed({"a.csv": CSV}).getvalue())
+    end = content.rindex(b"PK\x05\x06")
+    content[end + 12 : end + 16] = struct.pack("<I", 1 << 30)  # size of the list of files
+    with pytest.raises(ExportUnreadableError, match="damaged or half-written"):
+        Bundle(io.BytesIO(bytes(content)))
 
 
 def test_a_zip_of_a_version_that_nobody_knows_is_refused() -> None:

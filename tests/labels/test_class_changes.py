@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import pytest
 
+from al_assets.keys import frame_id
 from resources import views
 from resources.database import Database
 from resources.queries.classes import ClassChangeError, ClassRegister
 from resources.queries.labels import LabelLedger
+from resources.queries.reviews import ReviewQueries
 from support.archive_rows import ArchiveRows
 
 NOW = datetime(2026, 5, 1, 12)
@@ -101,3 +104,66 @@ def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
         archive.query("SELECT class_id, name, aliases, merged_into FROM classes ORDER BY class_id") == before
     )
     assert register.history() == []
+
+
+def test_a_split_class_is_out_of_use_and_its_frames_are_asked_about_again(archive: ArchiveRows) -> None:
+    register, reviews = ClassRegister(archive.database), ReviewQueries(archive.database)
+    archive.export(1)
+    first, second = frame_id(1, 0), frame_id(1, 5)
+    archive.annotation(1 << 32, first, "anna", "labelled", 1)
+    archive.annotation((1 << 32) + 1, second, "anna", "labelled", 2)
+    register.split("zero", ["nought", "oh"], NOW)
+    table = LabelLedger(archive.database).classes()
+    assert table[["name", "active"]].to_numpy().tolist() == [
+        ["zero", 0],
+        ["one", 1],
+        ["two", 1],
+        ["nought", 1],
+        ["oh", 1],
+    ]
+    assert reviews.of_split_classes().to_numpy().tolist() == [[first, 1]]
+    archive.export(2)
+    archive.annotation(2 << 32, first, "anna", "labelled", 4, export_id=2)
+    assert reviews.of_split_classes().empty
+    assert [row["change"] for row in register.history()] == ["split", "split"]
+    for part in ("nought", "oh"):
+        register.merge(part, "zero", NOW)
+    assert LabelLedger(archive.database).classes()["active"].tolist() == [1, 1, 1, 1, 1]
+
+
+def test_frames_of_a_split_class_are_asked_about_once(archive: ArchiveRows) -> None:
+    archive.export(1)
+    archive.annotation(1 << 32, frame_id(1, 0), "anna", "labelled", 1)
+    ClassRegister(archive.database).split("zero", ["nought", "oh"], NOW)
+    archive.add("selection_batches", batch_id=1, created_at=NOW, run_id="a")
+    archive.add("selections", batch_id=1, rank=1, frame_id=frame_id(1, 0), arm="second_opinion")
+    assert ReviewQueries(archive.database).of_split_classes().empty
+
+
+def test_a_part_may_keep_the_old_name(archive: ArchiveRows) -> None:
+    ClassRegister(archive.database).split("zero", ["zero", "oh"], NOW)
+    names = LabelLedger(archive.database).classes()["name"].tolist()
+    assert names == ["zero (split 2026-05-01 12:00)", "one", "two", "zero", "oh"]
+
+
+@pytest.mark.parametrize(
+    ("name", "into", "told"),
+    [
+        ("zero", ["oh"], "two classes or more"),
+        ("zero", ["oh", "OH"], "each once"),
+        ("zero", ["one", "oh"], "'one' is a name of class 'one' already"),
+        ("zero", ["?", "oh"], "is an answer"),
+        ("nine", ["a", "b"], "there is no class 'nine'"),
+        ("two", ["a", "b"], "'two' counts as 'one'; separate it first"),
+        ("one", ["a", "b"], "'two' counts as 'one'; separate it first"),
+        ("gone", ["a", "b"], "'gone' was split already"),
+    ],
+)
+def test_a_split_that_could_not_be_understood_is_refused(
+    archive: ArchiveRows, name: str, into: list[str], told: str
+) -> None:
+    register = ClassRegister(archive.database)
+    archive.add("classes", class_id=9, name="gone", aliases="[]", active=0)
+    register.merge("two", "one", NOW)
+    with pytest.raises(ClassChangeError, match=re.escape(told)):
+        register.split(name, into, NOW)

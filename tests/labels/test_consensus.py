@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from al_assets.labels import consensus as module
+from al_assets.labels import ballots as module
 from al_assets.labels.consensus import LABEL_SCHEMA, consensus
 
 BOX = (0.1, 0.2, 0.3, 0.4)

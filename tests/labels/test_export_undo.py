@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -58,12 +59,30 @@ def test_what_a_later_export_repeats_outlives_the_undo_of_the_first(imports: Imp
     assert [book[2:] for book in imports.archive.labels.books()] == [(2, 0, 0, 2, 0)]
 
 
-def test_an_undo_loses_nothing_when_the_later_file_is_gone(imports: Imports) -> None:
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_undo_loses_nothing_when_the_later_file_is_gone_or_overwritten(
+    imports: Imports, *, gone: bool
+) -> None:
+    imports.csv("a.csv", (0, "zero", "2026-05-01"))
+    imports.learn()
+    imports.csv("b.csv", (0, "zero", "2026-05-01"), (2, "two", "2026-05-02"))
+    imports.learn()
+    if gone:
+        imports.remove("label_exports/b.csv")
+    else:
+        imports.csv("b.csv", (3, "one"))
+    imports.archive.labels.undo(1)
+    imports.learn()
+    assert imports.labels() == {0: {"zero"}, 2: {"two"}} | ({} if gone else {3: {"one"}})
+
+
+def test_an_undo_keeps_what_a_later_export_brought_when_even_its_copy_is_gone(imports: Imports) -> None:
     imports.csv("a.csv", (0, "zero", "2026-05-01"))
     imports.learn()
     imports.csv("b.csv", (0, "zero", "2026-05-01"), (2, "two", "2026-05-02"))
     imports.learn()
     imports.remove("label_exports/b.csv")
+    shutil.rmtree(imports.root / "kept_exports")
     imports.archive.labels.undo(1)
     imports.learn()
     assert imports.labels() == {2: {"two"}}

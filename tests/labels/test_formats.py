@@ -43,7 +43,8 @@ def zipped(*paths: Path, root: Path) -> io.BytesIO:
 
 
 def test_every_export_here_has_its_format() -> None:
-    assert {path.name for path in EXPORTS.iterdir()} == {*FILES, *FOLDERS}
+    ours = {path.name for path in EXPORTS.iterdir() if not path.name.startswith("real_label_studio_")}
+    assert ours == {*FILES, *FOLDERS}
     assert {*FILES.values(), *FOLDERS.values(), "csv", "retractions"} == {*FORMATS, *BUNDLES}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier, Thread
@@ -185,20 +186,43 @@ def test_two_runs_at_once_import_each_export_once(imports: Imports) -> None:
     assert {status for status, *_ in imports.ledger()} == {"imported"}
 
 
-def test_a_version_that_was_replaced_before_it_was_read_is_not_imported_as_another(imports: Imports) -> None:
+def test_a_version_that_was_replaced_before_a_run_came_to_read_it_is_imported_all_the_same(
+    imports: Imports,
+) -> None:
+    imports.csv("a.csv", (0, "zero"))
+    imports.take_in_exports()
+    imports.csv("a.csv", (1, "one"))
+    assert imports.learn() == 2
+    assert imports.labels() == {0: {"zero"}, 1: {"one"}}
+
+
+def test_a_version_that_is_gone_with_its_copy_is_set_aside_and_not_imported_as_another(
+    imports: Imports,
+) -> None:
     imports.csv("a.csv", (0, "zero"))
     imports.take_in_exports()
     imports.csv("a.csv", (0, "one"))
+    shutil.rmtree(imports.root / "kept_exports")
     assert imports.learn() == 1
     first, second = imports.archive.labels.exports()
     assert (first.status, second.status) == ("quarantined", "imported")
     assert imports.labels() == {0: {"one"}}
 
 
+def test_a_copy_that_was_damaged_is_not_read_in_place_of_the_file(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero"))
+    imports.take_in_exports()
+    (copy,) = (imports.root / "kept_exports").iterdir()
+    copy.write_bytes(copy.read_bytes().replace(b"zero", b"one!"))
+    assert imports.learn() == 1
+    assert imports.labels() == {0: {"zero"}}
+
+
 def test_an_export_that_was_away_when_it_was_to_be_read_is_imported_when_it_is_back(imports: Imports) -> None:
     imports.csv("a.csv", (0, "zero"))
     imports.take_in_exports()
     imports.move("label_exports/a.csv", "away.csv")
+    shutil.rmtree(imports.root / "kept_exports")
     assert import_all(imports.archive, imports.settings, run_id="run", log=LOG) == 0
     imports.move("away.csv", "label_exports/a.csv")
     assert imports.learn() == 1
@@ -213,7 +237,7 @@ def test_a_file_that_trips_the_importer_is_set_aside_and_stops_no_other(
     read = assets.read_import
 
     def trips(archive: Archive, settings: object, spool: object, *, path: str, export_id: int) -> object:
-        if path.endswith("a.csv"):
+        if export_id == 1:
             raise KeyError("surprise")
         return read(archive, settings, spool, path=path, export_id=export_id)  # type: ignore[arg-type]
 
@@ -255,7 +279,7 @@ def test_label_studio_and_csv_meet_on_one_frame(imports: Imports) -> None:
     imports.drop("label_exports/a.json", json.dumps([task]))
     imports.csv("b.csv", (0, "zero"))
     imports.learn()
-    (row,) = current_labels(imports.archive, "multi_label").to_pylist()
+    (row,) = current_labels(imports.archive, imports.settings).to_pylist()
     assert (row["present"], row["annotators"]) == (1, 2)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from al_assets.keys import video_no_of
+from al_assets.selection.asking_again import Again
 from al_assets.selection.batch_plan import (
     SELECTION_SCHEMA,
     ArmSizes,
@@ -279,3 +280,28 @@ def test_the_random_arm_is_drawn_from_the_population_and_not_from_the_cut() -> N
     assert len(random) == 20
     assert {row["propensity"] for row in random} == {20 / len(population)}
     assert any(row["frame_id"] not in population[:60] for row in random)
+
+
+def test_judged_frames_are_asked_again_out_of_the_strategys_share() -> None:
+    again = Again(
+        frames := clips(range(9, 11), 10), np.linspace(0, 1, 20), [f"reason {n}" for n in range(20)]
+    )
+    done = plan(again=again, policy=BatchPolicy(size=40, second_opinion_fraction=0.1), holdout_labels=10**6)
+    asked = arm(done, "second_opinion")
+    assert [row["frame_id"] for row in asked] == frames[:4].tolist()
+    assert [row["reason"] for row in asked] == [f"reason {n}" for n in range(4)]
+    assert all(row["propensity"] is None for row in asked)
+    assert len(arm(done, "random")) == 4
+    assert done.selections.num_rows == 40
+    assert (
+        arm(plan(again=again, policy=BatchPolicy(size=40, second_opinion_fraction=0)), "second_opinion") == []
+    )
+
+
+def test_asking_again_never_takes_more_than_the_strategy_has() -> None:
+    policy = BatchPolicy(size=10, random_fraction=0.5, evaluation_fraction=0.5, second_opinion_fraction=1)
+    assert arm_sizes(policy, 0, again=7) == ArmSizes(0, 5, 5, 0)
+    policy = BatchPolicy(size=10, random_fraction=0.2, evaluation_fraction=0.3, second_opinion_fraction=1)
+    assert arm_sizes(policy, 0, again=3) == ArmSizes(2, 2, 3, 3)
+    with pytest.raises(ValueError, match="second_opinion_fraction"):
+        BatchPolicy(size=10, second_opinion_fraction=1.5)

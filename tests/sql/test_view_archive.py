@@ -56,6 +56,8 @@ def test_the_overview_counts_what_became_of_every_video(archive: ArchiveRows) ->
     archive.annotation(2**32, first, "ann", "labelled", 1)
     for rank, frame in enumerate((first, second, third), 1):
         archive.add("selections", batch_id=1, rank=rank, frame_id=frame)
-    counts = "frames, scored_frames, labelled_frames, waiting_frames"
+    archive.annotation(2**32 + 1, second, "ann", "cannot_tell")
+    archive.annotation(2**32 + 2, first, "ben", "cannot_tell")
+    counts = "frames, scored_frames, labelled_frames, unclear_frames, waiting_frames"
     rows = archive.query(f"SELECT video_id, error, {counts} FROM archive_overview ORDER BY video_id")
-    assert rows == [("v1", None, 3, 1, 1, 2), ("v2", "it is empty", 0, 0, 0, 0)]
+    assert rows == [("v1", None, 3, 1, 1, 1, 1), ("v2", "it is empty", 0, 0, 0, 0, 0)]

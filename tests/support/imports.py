@@ -38,7 +38,7 @@ class Imports(SmallArchive):
         """Frame number -> names of the classes present on it, by consensus."""
         names = {row["class_id"]: row["name"] for row in self.archive.labels.classes().to_dict("records")}
         found: dict[int, set[str]] = {}
-        for row in current_labels(self.archive, self.settings.task).to_pylist():
+        for row in current_labels(self.archive, self.settings).to_pylist():
             present = found.setdefault(FRAMES.index(row["frame_id"]), set())
             present |= {names[row["class_id"]]} if row["present"] else set()
         return found

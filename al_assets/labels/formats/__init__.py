@@ -16,6 +16,7 @@ from al_assets.labels.formats import (
     bundle,
     camtrap_dp,
     coco,
+    csv_blocks,
     csv_rows,
     cvat,
     label_studio,
@@ -25,6 +26,7 @@ from al_assets.labels.formats import (
     yolo,
 )
 from al_assets.labels.formats.bundle import Bundle
+from al_assets.labels.formats.plain import PlainBlock
 from al_assets.labels.formats.records import ExportUnreadableError, Record
 from al_assets.labels.formats.values import decode_text
 
@@ -73,6 +75,23 @@ def open_export(stream: BinaryIO) -> tuple[str, Iterator[Record]]:
     stream: seekable, at its start; a text file, or a zip of one or of many files. It is checked whole before this
     returns, so an ExportUnreadableError never comes after a record.
     """
+    head = _head(stream)
+    if head.startswith(bundle.MAGICS):
+        return _open_bundle(Bundle(stream))
+    name = detect(head)
+    return name, FORMATS[name].read(stream)
+
+
+def open_blocks(stream: BinaryIO) -> tuple[str, Iterator[Record | PlainBlock]]:
+    """`open_export`, with blocks in place of many plain records where a format can tell them faster."""
+    head = _head(stream)
+    if head.startswith(bundle.MAGICS) or detect(head) != csv_rows.NAME:
+        return open_export(stream)
+    return csv_rows.NAME, csv_blocks.read(stream)
+
+
+def _head(stream: BinaryIO) -> bytes:
+    """The start of a file, after which it stands at its start again. Raises ExportUnreadableError beyond the limit."""
     size = stream.seek(0, io.SEEK_END)
     if size > MOST_BYTES:
         raise ExportUnreadableError(
@@ -81,10 +100,7 @@ def open_export(stream: BinaryIO) -> tuple[str, Iterator[Record]]:
     stream.seek(0)
     head = stream.read(HEAD_BYTES)
     stream.seek(0)
-    if head.startswith(bundle.MAGICS):
-        return _open_bundle(Bundle(stream))
-    name = detect(head)
-    return name, FORMATS[name].read(stream)
+    return head
 
 
 def detect(head: bytes) -> str:
@@ -113,7 +129,11 @@ def read_export(stream: BinaryIO, format: str | None = None) -> Iterator[Record]
 
 
 def _open_bundle(files: Bundle) -> tuple[str, Iterator[Record]]:
-    texts = [name for name in files.names if PurePosixPath(name).suffix.lower() in _TEXT]
+    texts = [
+        name
+        for name in files.names
+        if PurePosixPath(name).suffix.lower() in _TEXT and PurePosixPath(name).name != yolo.NOTES
+    ]
     if len(texts) == 1:
         content = files.read(texts[0])
         head = decode_text(content[:HEAD_BYTES], whole=False)

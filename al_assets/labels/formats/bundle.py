@@ -22,6 +22,8 @@ DAMAGE = (
     *(NotImplementedError, ValueError, OverflowError, EOFError, MemoryError),
 )
 """What a broken zip raises; faults of storage are none of these and go on to be tried again."""
+SAID = 120
+"""Characters of what Python says of a broken zip."""
 _CLUTTER = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 
 
@@ -34,9 +36,10 @@ class Bundle:
             self._zip = zipfile.ZipFile(stream)
         except DAMAGE as error:
             raise _broken(error) from error
-        files = [
-            info for info in self._zip.infolist() if not info.is_dir() and not _is_clutter(info.filename)
-        ]
+        listed = self._zip.infolist()
+        if any(info.header_offset < 0 or not info.filename for info in listed):
+            raise _broken(None)  # a piece of it is gone: to seek there would look like a fault of the disk
+        files = [info for info in listed if not info.is_dir() and not _is_clutter(info.filename)]
         if len(files) > MOST_FILES:
             raise ExportUnreadableError(f"the zip holds more than {MOST_FILES} files; export it in parts")
         if sum(info.file_size for info in files) > MOST_BYTES:
@@ -74,7 +77,9 @@ class Bundle:
 
 
 def _broken(error: BaseException | None) -> ExportUnreadableError:
-    what = f" ({error})" if error else ""
+    # Some quote as much of the file as they took for a name.
+    said = str(error) if error else ""
+    what = f" ({said})" if said.isprintable() and 0 < len(said) <= SAID else ""
     return ExportUnreadableError(
         f"the zip is damaged or half-written{what}; export again and replace the file"
     )
@@ -86,4 +91,5 @@ def _is_clutter(name: str) -> bool:
 
 def _is_safe(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return not (name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or ":" in parts[0])
+    outside = name.startswith("/") or ".." in parts or "\\" in name or "\0" in name
+    return bool(parts) and not outside and ":" not in parts[0]

@@ -46,6 +46,10 @@ class CocoIndex:
                 "the file holds predictions of our own models (score and checkpoint_id), which are no labels;"
                 " export annotations instead, and remove the file"
             )
+        if isinstance(info, dict) and info.get("contributor") == "Label Studio" and not len(self.annotations):
+            raise ExportUnreadableError(
+                "no image has an annotation: Label Studio leaves choices out of its COCO export; export as JSON"
+            )
         self.fractions = not self.own and 0 < self._reach <= 1 + EDGE
         self._index()
 

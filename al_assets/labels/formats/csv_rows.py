@@ -44,15 +44,17 @@ NAME = "csv"
 JUDGED = "judged_classes"
 FORMULA = "^'*[=+@\\t\\r-]"
 """Text that a spreadsheet would run, or that has been kept from it; our own files put an apostrophe before it."""
-_BLANK = "\r\n\ufeff"
+BLANK = "\r\n\ufeff"
 _DELIMITERS = ",;\t"
-_SIDES = ("x", "y", "width", "height")
+SIDES = ("x", "y", "width", "height")
 _SHIELDED = re.compile("^'" + FORMULA.removeprefix("^"))
 _HALF = "the export is half-written: {}; write it again whole, ending with a line break, and replace the file"
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
+    """A line of the file, with what it says or what is wrong with it."""
+
     position: int
     raw: str
     frame: FrameReference | None = None
@@ -64,6 +66,7 @@ class _Row:
 
     @property
     def group(self) -> tuple[object, ...]:
+        """Equal for the rows of one answer."""
         frame = self.frame
         if frame is None:
             return ("row", self.position)
@@ -76,9 +79,9 @@ class _Row:
 
 def recognises(head: str) -> bool:
     """Whether the first line is a header with a `label` column and one that names frames."""
-    header = _header(head.lstrip(_BLANK))
+    header = _header(head.lstrip(BLANK))
     try:
-        columns = _columns(next(csv.reader([header], delimiter=_delimiter(header))))
+        columns = columns_of(next(csv.reader([header], delimiter=delimiter_of(header))))
     except csv.Error:
         return False
     return "label" in columns and not {"frame_id", "video_id", "image"}.isdisjoint(columns)
@@ -90,11 +93,15 @@ def read(stream: BinaryIO) -> Iterator[Record]:
     A broken row breaks the others of its annotation too: half of an answer would misread the person. The
     latest `annotated_at` among the rows counts. Raises ExportUnreadableError before the first record.
     """
-    text = decode_text(stream.read()).lstrip(_BLANK)
-    groups: dict[tuple[object, ...], list[_Row]] = {}
+    return read_text(decode_text(stream.read()).lstrip(BLANK))
+
+
+def read_text(text: str) -> Iterator[Record]:
+    """Records of an export's text, which begins with the header."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
     for row in _rows(text):
         groups.setdefault(row.group, []).append(row)
-    return (record for rows in groups.values() for record in _annotation(rows))
+    return (record for rows in groups.values() for record in annotation(rows))
 
 
 class _Lines:
@@ -123,24 +130,26 @@ def _header(text: str) -> str:
     return io.StringIO(text, newline="").readline()
 
 
-def _delimiter(header: str) -> str:
+def delimiter_of(header: str) -> str:
+    """The character between the cells."""
     return max(_DELIMITERS, key=header.count)
 
 
-def _columns(cells: list[str]) -> list[str]:
+def columns_of(cells: list[str]) -> list[str]:
+    """Names of the columns."""
     return [cell.strip().casefold() for cell in cells]
 
 
-def _rows(text: str) -> list[_Row]:
+def _rows(text: str) -> list[Row]:
     lines = _Lines(text)
-    reader = csv.reader(lines, delimiter=_delimiter(_header(text)), strict=True)
+    reader = csv.reader(lines, delimiter=delimiter_of(_header(text)), strict=True)
     try:
-        columns = _columns(next(reader))
+        columns = columns_of(next(reader))
     except csv.Error as error:
         raise ExportUnreadableError(_HALF.format(f"its header cannot be read ({error})")) from error
-    _check_header(columns)
+    check_header(columns)
     lines.take()
-    rows: list[_Row] = []
+    rows: list[Row] = []
     labels: list[str] = []
     cells = columns
     while True:
@@ -153,19 +162,19 @@ def _rows(text: str) -> list[_Row]:
                 raise ExportUnreadableError(
                     _HALF.format(f"row {len(rows) + 1} has no end ({error})")
                 ) from error
-            rows.append(_Row(len(rows) + 1, lines.take(), problem="a quoted cell is followed by more text"))
+            rows.append(Row(len(rows) + 1, lines.take(), problem="a quoted cell is followed by more text"))
             continue
-        raw = lines.take()
-        fields = dict(zip(columns, map(_unshielded, cells), strict=False))
+        fields = fields_of(columns, cells)
         labels.append(fields.get("label", "").strip())
-        if any(cell.strip() for cell in cells) and labels[-1] != UNANSWERED:
-            rows.append(_row(fields, len(rows) + 1, raw, len(cells) - len(columns)))
+        row = row_of(fields, cells, len(columns), len(rows) + 1, lines.take())
+        rows += [row] if row else []
     if labels and text[-1] not in "\r\n":
         _check_last(columns, cells, labels)
     return rows
 
 
-def _check_header(columns: list[str]) -> None:
+def check_header(columns: list[str]) -> None:
+    """Raises ExportUnreadableError where a needed column is missing, or one is there twice."""
     named = [column for column in columns if column]
     doubled = sorted({column for column in named if named.count(column) > 1})
     if doubled:
@@ -193,7 +202,19 @@ def _check_last(columns: list[str], cells: list[str], labels: list[str]) -> None
         raise ExportUnreadableError(_HALF.format("its last line may be cut off within the label"))
 
 
-def _row(cells: Mapping[str, str], position: int, raw: str, surplus: int) -> _Row:
+def row_of(fields: Mapping[str, str], cells: list[str], width: int, position: int, raw: str) -> Row | None:
+    """What a line says; None where it is blank or not answered. width: of the header."""
+    if fields.get("label", "").strip() == UNANSWERED or not any(cell.strip() for cell in cells):
+        return None
+    return _row(fields, position, raw, len(cells) - width)
+
+
+def fields_of(columns: list[str], cells: list[str]) -> dict[str, str]:
+    """The cells of a line by their columns."""
+    return dict(zip(columns, map(_unshielded, cells), strict=False))
+
+
+def _row(cells: Mapping[str, str], position: int, raw: str, surplus: int) -> Row:
     try:
         if surplus:
             raise BrokenValueError(
@@ -205,20 +226,20 @@ def _row(cells: Mapping[str, str], position: int, raw: str, surplus: int) -> _Ro
         annotator = cells.get("annotator", "").strip()
         annotator = clean_name(annotator, "annotator") if annotator else UNKNOWN_ANNOTATOR
     except BrokenValueError as error:
-        return _Row(position, raw, problem=str(error))
+        return Row(position, raw, problem=str(error))
     try:
         annotated_at = moment(cells.get("annotated_at"), "annotated_at")
-        return _Row(position, raw, frame, annotator, annotated_at, _mark(cells), _judged(cells))
+        return Row(position, raw, frame, annotator, annotated_at, mark(cells), _judged(cells))
     except BrokenValueError as error:
-        return _Row(position, raw, frame, annotator, problem=str(error))
+        return Row(position, raw, frame, annotator, problem=str(error))
 
 
-def _mark(cells: Mapping[str, str]) -> Mark | None:
+def mark(cells: Mapping[str, str]) -> Mark | None:
     """The row's class; None for nobody."""
-    sides = [cells.get(side, "").strip() for side in _SIDES]
+    sides = [cells.get(side, "").strip() for side in SIDES]
     box: Box | None = None
     if any(sides):
-        x, y, width, height = (real_number(value, side) for side, value in zip(_SIDES, sides, strict=True))
+        x, y, width, height = (real_number(value, side) for side, value in zip(SIDES, sides, strict=True))
         box = fraction_box(x, y, width, height)
     label = cells["label"].strip()
     if label:
@@ -249,7 +270,8 @@ def _unshielded(cell: str) -> str:
     return cell[1:] if _SHIELDED.match(cell) else cell
 
 
-def _annotation(rows: list[_Row]) -> Iterator[Record]:
+def annotation(rows: list[Row]) -> Iterator[Record]:
+    """The answer that its rows make, or each of them broken."""
     problem = next((row for row in rows if row.problem), None)
     try:
         frame = rows[0].frame

@@ -83,7 +83,9 @@ def _records(file: BinaryIO, places: Places) -> Iterator[Record]:
             continue
         for annotation in annotations:
             position += 1
-            raw = as_json({"task": task.get("id"), "data": task.get("data"), "annotation": annotation})
+            raw = text  # the source as it stands; of several annotations each is shown with its task's data
+            if len(annotations) > 1:
+                raw = as_json({"task": task.get("id"), "data": task.get("data"), "annotation": annotation})
             try:
                 yield _annotation(task, annotation, position, raw)
             except BrokenValueError as error:

@@ -35,6 +35,8 @@ from al_assets.labels.formats.yolo_paths import ImagePaths, image_lists, label_f
 from al_assets.names import BrokenValueError, shown
 
 NAME = "yolo"
+NOTES = "notes.json"
+"""Label Studio's own file beside the class list; it holds no label."""
 
 
 def recognises_bundle(names: Sequence[str]) -> bool:
@@ -50,6 +52,10 @@ def read_bundle(bundle: Bundle) -> Iterator[Record]:
     lines = [line for name in image_lists(bundle.names) for line in _lines(bundle.read(name))]
     images = ImagePaths.of(bundle.names, lines)
     contents = [(name, bundle.read(name)) for name in label_files(bundle.names)]
+    if not any(content.strip() for _, content in contents) and NOTES in bundle.names:
+        raise ExportUnreadableError(
+            "no image has a box: Label Studio leaves choices out of its YOLO export; export as JSON"
+        )
     return (
         _record(content, name, images, classes, position)
         for position, (name, content) in enumerate(contents, 1)

@@ -1,0 +1,159 @@
+"""The asset `label_review`: labels that the newest model doubts, and what another opinion on them would be worth.
+
+Confident learning and ActiveLab live beside. Labels are never changed here.
+"""
+
+from dataclasses import dataclass
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from al_assets.automation import RETRY
+from al_assets.checkpoints.assets import checkpoint, examples, fit_examples, load_checkpoint
+from al_assets.keys import Task
+from al_assets.labels.assets import standing_now
+from al_assets.labels.ballots import Said
+from al_assets.review.label_errors import implausible_labels
+from al_assets.review.second_opinions import JudgedFrames, model_right, score_frames
+from al_assets.settings import Settings
+from resources.archive import Archive
+from resources.queries.models import Checkpoint
+from resources.slices import Slice
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Labelled frames of a split with the probabilities of a model that did not see their clip, NaN where unknown."""
+
+    split: str
+    frame_ids: np.ndarray
+    targets: np.ndarray
+    probabilities: np.ndarray
+    thresholds: np.ndarray
+
+
+@dg.asset(
+    group_name="labelling",
+    kinds={"scikitlearn", "sql"},
+    deps=[checkpoint],
+    retry_policy=RETRY,
+    code_version="1",
+    metadata={"table": "implausible_labels"},
+)
+def label_review(
+    context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    """Labels that a model of the other clips finds implausible, and judged frames by what another opinion would bring.
+
+    For a person to look at (view label_errors); the next batch asks again for some of them. No label is changed.
+    """
+    newest = archive.models.latest()
+    if newest is None or newest.task != settings.task:
+        return dg.MaterializeResult(value=None, metadata={"why": "no checkpoint of this task yet"})
+    rows = archive.models.training_set(newest.training_set_id)
+    parts = [_training(archive, settings, newest, rows)]
+    parts += [_holdout(archive, newest, rows, split) for split in ("validation", "test")]
+    wrong = pd.concat([_implausible(part, newest, settings.task) for part in parts], ignore_index=True)
+    wrong = wrong.merge(_annotations(rows), on=["frame_id", "class_id"], how="left")
+    opinions = _opinions(archive, parts[0], newest, settings.task)
+    judged = sum(len(part.frame_ids) for part in parts)
+    context.log.info(f"{len(wrong)} labels on {judged} frames look wrong to models of other clips")
+    return dg.MaterializeResult(
+        value=Slice({}, {"implausible_labels": wrong, "second_opinions": opinions}),
+        metadata={
+            "checkpoint": newest.checkpoint_id,
+            "labelled_frames": judged,
+            "implausible_labels": len(wrong),
+            "frames_with_several_opinions": int((opinions["annotators"] > 1).sum()),
+        },
+    )
+
+
+def _training(archive: Archive, settings: Settings, newest: Checkpoint, rows: pd.DataFrame) -> Seen:
+    """Training frames, each seen by the cross-validation's model without its clip."""
+    found = examples(archive, rows, newest.embedder_id, list(newest.class_ids), settings.task, "train")
+    names = {class_id: str(class_id) for class_id in newest.class_ids}
+    fitted = fit_examples(found, names, newest.embedder_id, settings)
+    probabilities = np.full(found.targets.shape, np.nan, np.float32)
+    probabilities[fitted.rows] = fitted.out_of_sample
+    return Seen("train", found.keys, found.targets, probabilities, fitted.head.thresholds)
+
+
+def _holdout(archive: Archive, newest: Checkpoint, rows: pd.DataFrame, split: str) -> Seen:
+    head = load_checkpoint(archive, newest)
+    found = examples(archive, rows, newest.embedder_id, list(newest.class_ids), head.task, split)
+    probabilities = head.probabilities(found.vectors) if len(found.keys) else np.empty(found.targets.shape)
+    return Seen(split, found.keys, found.targets, probabilities, head.thresholds)
+
+
+def _implausible(seen: Seen, newest: Checkpoint, task: Task) -> pd.DataFrame:
+    found = implausible_labels(seen.targets, seen.probabilities, task=task)
+    class_ids = np.array(newest.class_ids, dtype=np.int64)
+    suggested = pd.array(class_ids[found.suggested], dtype="Int64")
+    suggested[found.suggested < 0] = pd.NA
+    return pd.DataFrame(
+        {
+            "checkpoint_id": newest.checkpoint_id,
+            "frame_id": seen.frame_ids[found.row],
+            "class_id": class_ids[found.column],
+            "present": seen.targets[found.row, found.column],
+            "probability": found.probability,
+            "suggested_class_id": suggested,
+            "suggested_probability": found.suggested_probability,
+            "quality": found.quality,
+            "split": seen.split,
+        }
+    )
+
+
+def _annotations(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[["frame_id", "class_id", "annotation_id"]]
+
+
+def _opinions(archive: Archive, seen: Seen, newest: Checkpoint, task: Task) -> pd.DataFrame:
+    """Scores of judged training frames: votes that stand now against what models of other clips make of them."""
+    now = standing_now(archive, task)
+    tally = Said.of(now.annotations, now.marks, newest.class_ids, now.since).tally()
+    training = np.isin(tally.frames, archive.selection.taken()["frame_id"].to_numpy())
+    frame_ids = tally.frames[training]
+    known, probabilities = _probabilities(archive, seen, newest, frame_ids)
+    at = np.flatnonzero(training)[known]
+    frames = JudgedFrames(tally.present[at], tally.judged[at], probabilities)
+    scores = score_frames(frames, task)
+    right = model_right(seen.targets, seen.probabilities, seen.thresholds, task)
+    class_ids = pd.array(np.array([*newest.class_ids, 0])[scores.column], dtype="Int64")
+    class_ids[scores.column < 0] = pd.NA
+    table = pd.DataFrame(
+        {
+            "checkpoint_id": newest.checkpoint_id,
+            "frame_id": tally.frames[at],
+            "score": scores.score,
+            "class_id": class_ids,
+            "annotators": frames.judged.max(axis=1, initial=0),
+            "model_right": pd.Series(right, index=seen.frame_ids).reindex(tally.frames[at]).to_numpy(),
+            "model_weight": scores.weights.model,
+            "annotator_weight": scores.weights.annotator,
+        }
+    )
+    table["model_right"] = table["model_right"].astype("Int64")
+    return table[np.isfinite(scores.score)]
+
+
+def _probabilities(
+    archive: Archive, seen: Seen, newest: Checkpoint, frame_ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the frames (ascending) a model without their clip can judge, and its probabilities of those.
+
+    A frame on which people are divided taught the model nothing: its own answer is out of sample there.
+    """
+    probabilities = np.full((len(frame_ids), len(newest.class_ids)), np.nan, np.float32)
+    trained, at, of = np.intersect1d(frame_ids, seen.frame_ids, assume_unique=True, return_indices=True)
+    probabilities[at] = seen.probabilities[of]
+    left = np.setdiff1d(frame_ids, trained)
+    keys, vectors = archive.frames.vectors(newest.embedder_id, left.tolist())
+    if len(keys):
+        head = load_checkpoint(archive, newest)
+        probabilities[np.searchsorted(frame_ids, keys)] = head.probabilities(vectors)
+    known = np.isin(frame_ids, np.concatenate([trained, keys]))
+    return known, probabilities[known]
