@@ -140,6 +140,7 @@ class LoopState:
     learning: int = 0
     selecting: int = 0
     unclaimed_exports: int = 0
+    class_changes: int = 0
     embedded_videos: int = 0
     lacking_frames: int = 0
     batches: int = 0
@@ -150,14 +151,17 @@ class LoopState:
 
 
 def decide_learn(state: LoopState) -> Decision:
-    """One `learn` run for new exports, when none runs."""
-    if not state.unclaimed_exports:
+    """One `learn` run for new exports, or for classes that were merged or split since, when none runs."""
+    if not state.unclaimed_exports and not state.class_changes:
         return Decision(False, "every label export is imported")
+    news = f"{state.unclaimed_exports} new label exports"
+    if not state.unclaimed_exports:
+        news = f"{state.class_changes} changes of classes"
     if state.learning:
-        return Decision(False, f"{state.unclaimed_exports} exports wait for the run in progress")
+        return Decision(False, f"{news} wait for the run in progress")
     if state.ended:
-        return Decision(False, f"learn {state.ended} on these exports; see its run, then re-execute it")
-    return Decision(True, f"{state.unclaimed_exports} new label exports")
+        return Decision(False, f"learn {state.ended} on these: {news}; see its run, then re-execute it")
+    return Decision(True, news)
 
 
 def decide_score(state: LoopState) -> Decision:

@@ -75,13 +75,18 @@ def separate_class(name: ClassName) -> None:
 def split_class(
     name: ClassName, into: Annotated[list[str], typer.Argument(help="Two names or more of new classes.")]
 ) -> None:
-    """Take a class out of use that turned out to be several. Batches ask again about its frames.
-
-    To take it back, merge each of the new classes into it.
-    """
+    """Take a class out of use that turned out to be several. Batches ask again about its frames."""
     archive = _archive()
     archive.classes.split(name, [clean_name(each, "class") for each in into], archive.now())
     _say(f"{name} is split into {', '.join(into)}; the next batches ask which of them its frames show")
+
+
+@classes_app.command("rejoin")
+def rejoin_class(name: ClassName) -> None:
+    """Take a split back: the classes that it was split into count as it again."""
+    archive = _archive()
+    archive.classes.rejoin(name, archive.now())
+    _say(f"{name} is one class again; {RELEARN}")
 
 
 @classes_app.command("history")

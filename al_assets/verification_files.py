@@ -20,7 +20,7 @@ from resources import kept_exports
 from resources.archive import Archive
 from resources.errors import FileMissingError
 from resources.pixels import still_path
-from resources.queries.verification import RowState, VideoRow, open_rows
+from resources.queries.verification import ExportVersion, RowState, VideoRow, open_rows
 from resources.queries.videos import LIVE
 from resources.stored_files import StoredFile
 
@@ -91,27 +91,46 @@ class FileChecks:
             )
 
     def _exports(self) -> Iterator[Finding]:
-        rows = self._read(RowState.exports)
+        rows, versions = self._read(lambda state: (state.exports(), state.export_versions()))
         there = {file.path: file for file in self._list("label_exports")}
-        kept = {file.path: file for file in self._list(kept_exports.AREA)}
+        kept = self._list(kept_exports.AREA)
+        copies = {file.path for file in kept}
         for uri, etag, sha256 in rows:
-            copy = kept_exports.kept_path(sha256)
-            if self.deep and copy in kept and self.archive.storage.sha256(copy) != sha256:
-                what = f"{copy} is not the export {uri} that it was a copy of (sha256)"
-                yield Finding("changed", what, f"{FROM_BACKUP}; an undo reads it")
-            if uri not in there and copy not in kept:
-                what = f"{uri}, which was imported, is not in storage"
-                yield Finding("missing", what, f"{FROM_BACKUP}: its judgements stand, but an undo reads it")
-            elif (
-                uri in there
-                and (self.deep or there[uri].etag != etag)
-                and self.archive.storage.sha256(uri) != sha256
-            ):
+            if uri not in there:
+                if kept_exports.kept_path(sha256) not in copies:
+                    what = f"{uri}, which was imported, is not in storage"
+                    advice = f"{FROM_BACKUP}: its judgements stand, but an undo reads it"
+                    yield Finding("missing", what, advice)
+            elif (self.deep or there[uri].etag != etag) and self.archive.storage.sha256(uri) != sha256:
                 what = f"{uri} is not the file that was imported"
                 advice = (
                     "the next learn run imports it as a new version; if that is not meant, " + FROM_BACKUP
                 )
                 yield Finding("changed", what, advice)
+        latest = {(uri, sha256) for uri, _, sha256 in rows}
+        yield from self._copies(kept, versions, latest)
+
+    def _copies(
+        self, kept: list[StoredFile], versions: list[ExportVersion], latest: set[tuple[str, str]]
+    ) -> Iterator[Finding]:
+        """Copies of exports, and earlier versions that have none, as where copies were not made yet."""
+        sources = {kept_exports.kept_path(version.sha256): version for version in versions}
+        for file in kept:
+            source = sources.get(file.path)
+            if source is None:
+                if self.now - file.modified_at > YOUNG:
+                    what = f"{file.path} is a copy of no export that is registered"
+                    advice = "it does no harm; put it into label_exports/ to have it imported"
+                    yield Finding("orphan file", what, advice)
+            elif self.deep and self.archive.storage.sha256(file.path) != source.sha256:
+                what = f"{file.path} is not the export {source.uri} that it was a copy of (sha256)"
+                yield Finding("changed", what, f"{FROM_BACKUP}; an undo reads it")
+        imported = {(each.uri, each.sha256) for each in versions if each.status == "imported"}
+        paths = {file.path for file in kept}
+        lost = sum(kept_exports.kept_path(sha256) not in paths for _, sha256 in imported - latest)
+        if lost:
+            what = f"earlier versions of exports without a copy: {lost}"
+            yield Finding("note", what, "their judgements stand, and an undo cannot read them again")
 
     def _checkpoints(self) -> Iterator[Finding]:
         rows = self._read(RowState.checkpoints)

@@ -143,10 +143,11 @@ class_changes = _table(
     "One row per change of a class after it was first named; labels and training sets of before keep their class.",
     _column("change_id", sa.Integer(), "sequence number", primary_key=True, autoincrement=False),
     _column("class_id", sa.Integer(), "class that was changed"),
-    _column("change", sa.String(16), "renamed, merged, separated or split"),
+    _column("change", sa.String(16), "renamed, merged, separated, split or rejoined"),
     _column("before", sa.Unicode(200), "name before, or name of the class that it counted as", null=True),
     _column("after", sa.Unicode(200), "name after, or name of the class that it counts as now or became"),
     _column("changed_at", Utc, "time"),
+    _column("into_class_id", sa.Integer(), "class that it was split into", null=True),
 )
 
 embedders = _table(
@@ -255,7 +256,7 @@ labels = _table(
     *_box("consensus box"),
     _column("agreement", Float8, "share of annotators who agree with the consensus"),
     _column("annotators", sa.Integer(), "annotators who judged this class on this frame"),
-    _column("annotation_id", sa.BigInteger(), "latest annotation behind the consensus"),
+    _column("annotation_id", sa.BigInteger(), "latest annotation that says so"),
     narrow=True,
 )
 
@@ -417,6 +418,7 @@ second_opinions = _table(
         "class_id", sa.Integer(), "class that makes it so; null where the frame as a whole does", null=True
     ),
     _column("annotators", sa.Integer(), "annotators who judged the frame"),
+    _column("divided", sa.SmallInteger(), "1 if they do not agree on every class"),
     _column(
         "model_right",
         sa.SmallInteger(),
@@ -439,9 +441,7 @@ labelling_progress = _table(
     _column("low", Float8, "lower end of the 95 % interval", null=True),
     _column("high", Float8, "upper end of the 95 % interval", null=True),
     _column("random_frames", sa.Integer(), "judged frames of random arms behind the next three columns"),
-    _column(
-        "random_accuracy", Float8, "share of unjudged training frames it gets right, estimated", null=True
-    ),
+    _column("random_accuracy", Float8, "share of training frames it gets wholly right, estimated", null=True),
     _column("random_low", Float8, "lower end of the 95 % interval", null=True),
     _column("random_high", Float8, "upper end of the 95 % interval", null=True),
     _column(

@@ -91,12 +91,14 @@ def make_label_exports(settings: Settings) -> dg.SensorDefinition:
         new, waiting, faults = register_exports(archive, settings, archive.now())
         unclaimed = archive.labels.exports(*UNCLAIMED)
         # An export that is read again after an undo is new work under its old number.
-        work = digest((export.export_id, export.imported_at) for export in unclaimed)
+        changes = archive.classes.changed_since_learned()
+        work = digest([*((export.export_id, export.imported_at) for export in unclaimed), *changes])
         decision = decide_learn(
             LoopState(
                 unclaimed_exports=len(unclaimed),
+                class_changes=len(changes),
                 learning=len(busy(context.instance, jobs.LEARN, jobs.SCORE)),
-                ended=ended(context.instance, jobs.LEARN, work) if unclaimed else "",
+                ended=ended(context.instance, jobs.LEARN, work) if unclaimed or changes else "",
             )
         )
         notes = [f"{waiting} files must stand still for one more look"] if waiting else []

@@ -109,7 +109,11 @@ def test_learn_waits_for_exports_and_for_its_turn() -> None:
     assert not decide_learn(LoopState()).go
     assert not decide_learn(LoopState(unclaimed_exports=1, learning=1)).go
     assert decide_learn(LoopState(unclaimed_exports=2)).reason == "2 new label exports"
-    assert "failed on these exports" in decide_learn(LoopState(unclaimed_exports=1, ended="failed")).reason
+    assert decide_learn(LoopState(class_changes=3)).reason == "3 changes of classes"
+    assert (
+        "failed on these: 1 new label exports"
+        in decide_learn(LoopState(unclaimed_exports=1, ended="failed")).reason
+    )
 
 
 def test_score_waits_until_ingestion_is_done() -> None:

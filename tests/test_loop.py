@@ -102,16 +102,22 @@ def test_training_arms_stay_out_of_hold_out_videos(loop: Headless) -> None:
 
 
 def test_labels_are_reviewed_and_worth_is_told(loop: Headless) -> None:
-    counts = loop.archive.monitoring.counts(["second_opinions", "labelling_progress"])
+    newest = loop.archive.models.latest()
+    assert newest is not None
+    reviewed = loop.archive.monitoring.query(
+        f"SELECT COUNT(*) AS n FROM second_opinions WHERE checkpoint_id = '{newest.checkpoint_id}'"
+    )
     judged = loop.archive.monitoring.query(
         "SELECT COUNT(DISTINCT l.frame_id) AS n FROM labels l JOIN frames f ON f.frame_id = l.frame_id"
         " JOIN videos v ON v.video_id = f.video_id WHERE v.split = 'train'"
     )
-    assert counts["second_opinions"] == judged["n"][0] > 0
+    assert reviewed["n"][0] == judged["n"][0] > 0
     worth = loop.archive.monitoring.view("labelling_worth")
     assert worth["serving"].sum() == 1
     assert worth["advice"].tolist() == ["too_early"] * len(worth)
     assert worth["uncertainty"].between(0, 1).all()
+    assert worth["random_frames"].iloc[-1] > 0
+    assert worth["random_accuracy"].iloc[-1] in (0, 1) or worth["random_frames"].iloc[-1] > 1
     assert len(loop.archive.monitoring.view("label_errors")) < 10
 
 

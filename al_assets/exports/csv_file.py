@@ -18,7 +18,7 @@ from pyarrow import csv
 
 from al_assets.exports.rows import BOX, frame_starts
 from al_assets.exports.snapshot import Snapshot
-from al_assets.labels.formats.csv_rows import FORMULA, JUDGED
+from al_assets.labels.formats.csv_cells import FORMULA, JUDGED
 
 ANNOTATOR = "consensus"
 _SIDES = ("x", "y", "width", "height")

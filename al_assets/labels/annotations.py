@@ -6,9 +6,6 @@ Not here: reading formats (formats/), which annotations still stand (standing.py
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +15,7 @@ import numpy as np
 
 from al_assets.keys import Task
 from al_assets.labels.class_book import ClassBook
+from al_assets.labels.content_keys import content_key_of
 from al_assets.labels.formats.plain import BLOCK, NO_MOMENT, PlainBlock, microseconds
 from al_assets.labels.formats.records import (
     Box,
@@ -31,7 +29,6 @@ from al_assets.labels.lookups import EmptyLedger, FrameLookup, Ledger
 from al_assets.labels.plain_rows import POSITIONS, PlainRows, plain_rows
 from al_assets.names import shown
 
-_quoted = json.encoder.encode_basestring_ascii
 LAST_POSITION = 2**31 - 1
 NEW_CLASSES = 1000
 """Most classes that one export may add; more, and its label column holds notes, not classes."""
@@ -223,7 +220,7 @@ class _Importer:
             annotated_at=record.annotated_at,
             outcome=record.outcome,
             judged=judged,
-            content_key=_content_key(record, frame_id, judged, marks, offset_ms),
+            content_key=content_key_of(record, frame_id, judged, marks, offset_ms),
             marks=tuple(dict.fromkeys(marks)),
             offset_ms=offset_ms,
         )
@@ -253,36 +250,6 @@ class _Importer:
         key, before = bytes.fromhex(content_key), len(self.said)
         self.said.add(key)
         return len(self.said) > before and not (stands is not None and (stands or timed))
-
-
-def _content_key(
-    record: ParsedAnnotation,
-    frame_id: int,
-    judged: tuple[int, ...] | None,
-    marks: Sequence[tuple[int, Box | None]],
-    offset_ms: int | None,
-) -> str:
-    """What the judgement says and who says it, as 32 hex digits, wherever in a file it stands."""
-    who = ("annotator", record.annotator) if record.source_id is None else ("source", record.source_id)
-    at = "null" if record.annotated_at is None else f'"{record.annotated_at.isoformat()}"'
-    # Two moments that were given one frame are two judgements; a frame named exactly is as it always was.
-    beside = f", {offset_ms}" if offset_ms else ""
-    # To a cache 0.0 and -0.0 are one box; classes alone recur anyway.
-    said = _as_json_once if all(box is None for _, box in marks) else _as_json
-    what = said(record.outcome, judged, tuple(marks))
-    # JSON of the list [who, frame_id, at, outcome, judged, marks], put together since its ends recur.
-    text = f"[[{_quoted(who[0])}, {_quoted(who[1])}], {frame_id}, {at}, {what}{beside}]"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _as_json(
-    outcome: Outcome, judged: tuple[int, ...] | None, marks: tuple[tuple[int, Box | None], ...]
-) -> str:
-    drawn = sorted({(class_id, tuple(round(side, 6) for side in box or ())) for class_id, box in marks})
-    return json.dumps([outcome, judged, drawn])[1:-1]
-
-
-_as_json_once = functools.lru_cache(4096)(_as_json)
 
 
 def _batched(records: Iterable[Record | PlainBlock], size: int) -> Iterator[list[Record] | PlainBlock]:

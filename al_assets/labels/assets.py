@@ -9,7 +9,6 @@ from datetime import UTC
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -270,17 +269,48 @@ def standing_now(archive: Archive, task: Task) -> Standing:
         target = shown.get(class_id, class_id)
         since[target] = min(since.get(target, export_id), export_id)
     marks = marks.assign(class_id=marks["class_id"].replace(shown))
+    parts = {key: {shown.get(part, part) for part in into} for key, into in archive.classes.parts().items()}
+    stand = _which_part_is_open(stand, marks, parts, active, since)
     if task == "single_label":
-        # Whose only class is out of use has given no answer that counts, and not the answer "nobody".
-        lapsed = set(marks["annotation_id"]) - set(marks.loc[marks["class_id"].isin(active), "annotation_id"])
-        stand = stand[~stand["annotation_id"].isin(lapsed)]
+        # Whose classes are all out of use, or who names several, has given no answer that counts; nor said "nobody".
+        named = marks[marks["class_id"].isin(active)].groupby("annotation_id")["class_id"].nunique()
+        answered = set(named.index[named == 1])
+        stand = stand[
+            stand["annotation_id"].isin(answered) | ~stand["annotation_id"].isin(marks["annotation_id"])
+        ]
     return Standing(stand, marks, active, since)
+
+
+def _which_part_is_open(
+    stand: pd.DataFrame,
+    marks: pd.DataFrame,
+    parts: Mapping[int, set[int]],
+    active: Sequence[int],
+    since: Mapping[int, int],
+) -> pd.DataFrame:
+    """Who named a class that was split has not judged its parts: it is one of them, and nobody knows which."""
+    by_annotation: dict[int, set[int]] = {}
+    for annotation_id, class_id in zip(marks["annotation_id"], marks["class_id"], strict=True):
+        if class_id in parts:
+            by_annotation.setdefault(annotation_id, set()).update(parts[class_id])
+    if not by_annotation:
+        return stand
+    judged: list[Any] = []
+    for row in rows_of(stand[["annotation_id", "export_id", "judged"]]):
+        unknown = by_annotation.get(row.annotation_id)
+        if unknown is None:
+            judged.append(row.judged)
+            continue
+        every = [class_id for class_id in active if since.get(class_id, 0) <= row.export_id]
+        listed = row.judged if isinstance(row.judged, list) else every
+        judged.append([key for key in listed if key not in unknown])
+    return stand.assign(judged=judged)
 
 
 def current_labels(archive: Archive, settings: Settings) -> pa.Table:
     """Rows of `labels` from all annotations that stand."""
     now = standing_now(archive, settings.task)
-    votes = consensus(
+    return consensus(
         now.annotations,
         now.marks,
         task=settings.task,
@@ -288,10 +318,6 @@ def current_labels(archive: Archive, settings: Settings) -> pa.Table:
         since_export=now.since,
         rule=settings.labelling.consensus,
     )
-    newest = now.annotations.groupby("frame_id")["annotation_id"].max()
-    frame_ids = votes["frame_id"].to_numpy()
-    behind = newest.reindex(frame_ids).to_numpy() if len(frame_ids) else np.empty(0, np.int64)
-    return votes.append_column("annotation_id", pa.array(behind, pa.int64()))
 
 
 def _since(rows: pd.DataFrame, class_ids: Sequence[int]) -> dict[int, int]:

@@ -74,8 +74,12 @@ class Said:
 
     def tally(self) -> Tally:
         """Votes for each class, and votes on it, of every judged frame."""
-        parts = [(block.frames, block.for_votes(), block.voters()) for block in self.blocks()]
-        empty = np.empty((0, len(self.classes)), np.int32)
+        # More than 32,767 annotators of one frame there are not.
+        parts = [
+            (block.frames, block.for_votes().astype(np.int16), block.voters().astype(np.int16))
+            for block in self.blocks()
+        ]
+        empty = np.empty((0, len(self.classes)), np.int16)
         frames, present, judged = zip(*parts, (np.empty(0, np.int64), empty, empty), strict=True)
         return Tally(np.concatenate(frames), np.concatenate(present), np.concatenate(judged))
 
@@ -96,8 +100,8 @@ class Tally:
     """Counts of votes: frames (n,), ascending; present and judged (n, classes)."""
 
     frames: npt.NDArray[np.int64]
-    present: npt.NDArray[np.int32]
-    judged: npt.NDArray[np.int32]
+    present: npt.NDArray[np.int16]
+    judged: npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,14 @@ class Ballots:
     def voters(self) -> npt.NDArray[np.int32]:
         """(frames, classes): votes that judged the class."""
         return np.add.reduceat(self.judged, self.first, axis=0, dtype=np.int32)
+
+    def latest(self, vote: int) -> npt.NDArray[np.int64]:
+        """(frames, classes): the latest annotation that says present (1) or absent (0) of a class; -1 for none."""
+        ids = self.votes["annotation_id"].to_numpy(dtype=np.int64)[:, None]
+        latest = np.maximum.reduceat(
+            np.where(self.judged & (self.present == vote), ids, -1), self.first, axis=0
+        )
+        return np.asarray(latest, dtype=np.int64)
 
     def answers(self) -> npt.NDArray[np.int8]:
         """(n, 1 + classes): nobody, and each class."""

@@ -37,6 +37,7 @@ LABEL_SCHEMA = pa.schema(
         ("box_height", pa.float64()),
         ("agreement", pa.float64()),
         ("annotators", pa.int32()),
+        ("annotation_id", pa.int64()),
     ]
 )
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
@@ -64,8 +65,9 @@ def consensus(
     An annotator has one vote a frame, the latest; "cannot tell" is no vote, "nobody" a vote against every
     class. majority: for multi_label of each class, for single_label the answer (a class, or nobody) with most
     votes. dawid_skene: where several judged a frame, the likelier side given how reliable each of them is
-    found to be. A tie is not knowledge: it gives no row. agreement: share of the votes that say the same. A box
-    is that of the latest annotation on the winning side that drew exactly one for the class.
+    found to be. A tie is not knowledge: it gives no row. agreement: share of the votes that say the same.
+    annotation_id: the latest that says so. A box is that of the latest one on the winning side that drew exactly one
+    for the class.
     """
     said = Said.of(annotations, marks, class_ids, since_export)
     if said.votes.empty or not len(said.classes):
@@ -91,6 +93,9 @@ def _block(ballots: Ballots, classes: npt.NDArray[np.int64], task: Task, weigh: 
             "present": won,
             "agreement": agreeing / count,
             "annotators": count,
+            "annotation_id": np.where(
+                won == 1, ballots.latest(1)[frame_at, class_at], ballots.latest(0)[frame_at, class_at]
+            ),
         }
     )
     labels = labels.merge(_boxes(ballots), how="left", on=["frame_id", "class_id"])

@@ -59,7 +59,8 @@ def _progress(archive: Archive, settings: Settings, serving: Checkpoint) -> dict
 
     metric = settings.promotion.metric
     curve = archive.monitoring.view("learning_curve").sort_values(["trained_at", "checkpoint_id"])
-    points = list(rows_of(curve[(curve["metric"] == metric) & curve["value"].notna()]))
+    like = (curve["task"] == serving.task) & (curve["embedder_id"] == serving.embedder_id)
+    points = list(rows_of(curve[like & (curve["metric"] == metric) & curve["value"].notna()]))
     measured = [
         Measured(int(point.labelled_frames), float(point.value), _number(point.low), _number(point.high))
         for point in points
@@ -75,9 +76,7 @@ def _progress(archive: Archive, settings: Settings, serving: Checkpoint) -> dict
     history = archive.progress.history()
     history = history[history["checkpoint_id"] != serving.checkpoint_id]
     before = None if history.empty else str(history["checkpoint_id"].iloc[-1])
-    compared = archive.progress.compare(
-        serving.checkpoint_id, before, archive.progress.sample(SAMPLE_VIDEOS), settings.task
-    )
+    compared = archive.progress.compare(serving.checkpoint_id, before, archive.progress.sample(SAMPLE_VIDEOS))
     stability = kappa(compared.counts)
     doubt = None if compared.margin is None else 1 - compared.margin
     kappas = [*history["stability"].dropna(), *([] if stability is None else [stability])]
@@ -194,11 +193,14 @@ def _advice(archive: Archive) -> str:
 
 def _worth(archive: Archive) -> pd.DataFrame:
     history = archive.progress.history().iloc[::-1]
+    measure = "metric" if history.empty else str(history["metric"].iloc[0]).replace("_", " ")
     return pd.DataFrame(
         {
             "labelled frames": history["labelled_frames"],
-            "on the hold-out": [_interval(row.value, row.low, row.high) for row in rows_of(history)],
-            "on random draws": [
+            f"{measure} on the hold-out": [
+                _interval(row.value, row.low, row.high) for row in rows_of(history)
+            ],
+            "frames wholly right, random draws": [
                 _interval(row.random_accuracy, row.random_low, row.random_high) for row in rows_of(history)
             ],
             "stability": history["stability"],

@@ -9,7 +9,7 @@ from resources.archive import Archive
 @dg.asset_check(asset=label_review, description="No label looks wrong to models that did not see its clip.")
 def no_label_looks_wrong(archive: Archive) -> dg.AssetCheckResult:
     """A warning with the number of implausible labels; the view label_errors has each with its evidence."""
-    doubted = archive.monitoring.counts(["implausible_labels"])["implausible_labels"]
+    doubted = int(archive.monitoring.query("SELECT COUNT(*) AS n FROM label_errors")["n"].iloc[0])
     told = f"{doubted} labels look wrong to models of other clips; look at them in the view label_errors"
     return dg.AssetCheckResult(
         passed=not doubted,

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from al_assets.keys import Task
 
 Floats = npt.NDArray[np.floating]
+DOUBTFUL = 0.1
+"""Labels likelier than this are not listed: of a rare class, an honest model doubts most, and they are right."""
 FEWEST = 5
 """Labels of each answer below which a class says nothing: a threshold of fewer is an accident."""
 
@@ -40,7 +42,9 @@ class Implausible:
 
 
 def implausible_labels(targets: npt.NDArray[np.int8], probabilities: Floats, *, task: Task) -> Implausible:
-    """Labels whose opposite the model is confident of, by the class-wise thresholds of confident learning.
+    """Labels that confident learning counts as likely errors and that the model finds very unlikely.
+
+    Candidates, not verdicts: of labels that a calibrated model gives .1, one in ten is right.
 
     targets: (n, k), 1 present, 0 absent, -1 not judged; probabilities: (n, k), NaN where the model did not know
     the class. multi_label: each class by itself. single_label: rows with exactly one class, over the classes that
@@ -57,6 +61,7 @@ def implausible_labels(targets: npt.NDArray[np.int8], probabilities: Floats, *, 
     looks[named] = probabilities[rows[named], suggested[named]]
     quality = np.where(targets[rows, columns] == 1, probability, 1 - probability)
     order = np.lexsort((columns, rows, quality))
+    order = order[quality[order] <= DOUBTFUL]
     return Implausible(
         rows[order], columns[order], probability[order], suggested[order], looks[order], quality[order]
     )
@@ -92,7 +97,7 @@ def _of_answers(targets: npt.NDArray[np.int8], probabilities: Floats) -> Found:
     # Of the classes that are compared: what the model gives to others is no evidence between these.
     p = probabilities[np.ix_(rows, used)].astype(np.float64) + np.finfo(np.float32).tiny
     p /= p.sum(axis=1, keepdims=True)
-    wrong = _issues(given, p) & (p.argmax(axis=1) != given)
+    wrong = _issues(given, p)
     return rows[wrong], used[given[wrong]], used[p[wrong].argmax(axis=1)]
 
 

@@ -21,6 +21,11 @@ Floats = npt.NDArray[np.floating]
 Counts = npt.NDArray[np.integer]
 LEAST = 1e-6
 """Weight of a model or an annotator that is no better than always giving the commonest answer."""
+FEWEST = 20
+"""Questions with several answers below which they say nothing of who is to be trusted."""
+FOR_TRUST = 5_000
+BLOCK = 5_000
+"""Frames worked on at once: with three hundred classes some tens of MB."""
 PERSON_IS_RIGHT = 0.95
 """How likely an annotator gives the true answer, while no second one says how often they agree."""
 
@@ -56,11 +61,12 @@ class Opinions:
 
 
 def trust(opinions: Opinions) -> Trust:
-    """Weights relative to always giving the commonest answer, from the questions with several opinions if any."""
+    """Weights relative to always giving the commonest answer, from the questions with several opinions if enough."""
     if not len(opinions.votes):
         return Trust()
     heard = opinions.heard
     several = np.flatnonzero(heard > 1)
+    several = several if len(several) >= FEWEST else several[:0]
     shown = several if len(several) else np.arange(len(heard))
     consensus = opinions.consensus()[shown]
     baseline = max(1 - np.bincount(consensus).max() / len(shown), LEAST)
@@ -122,6 +128,10 @@ class JudgedFrames:
     judged: Counts
     probabilities: Floats
 
+    def rows(self, part: slice | npt.NDArray[np.intp]) -> JudgedFrames:
+        """Some of the frames."""
+        return JudgedFrames(self.present[part], self.judged[part], self.probabilities[part])
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -133,29 +143,50 @@ class Scores:
 
 
 def score_frames(frames: JudgedFrames, task: Task) -> Scores:
-    """ActiveLab score of judged frames."""
-    n, k = frames.present.shape
+    """ActiveLab score of judged frames. Trust rests on those that several people judged, else on FOR_TRUST of them."""
+    several = np.flatnonzero(frames.judged.max(axis=1, initial=0) > 1)
+    weights = trust(_questions(frames.rows(several), task)[0])
+    if not len(several) or len(_questions(frames.rows(several), task)[0].votes) < FEWEST:
+        step = max(1, len(frames.judged) // FOR_TRUST)
+        weights = trust(_questions(frames.rows(slice(None, None, step)), task)[0])
+    score, column = np.full(len(frames.judged), np.nan), np.full(len(frames.judged), -1, np.intp)
+    for start in range(0, len(score), BLOCK):
+        part = slice(start, start + BLOCK)
+        score[part], column[part] = _scored(frames.rows(part), weights, task)
+    return Scores(score, column, weights)
+
+
+def _questions(
+    frames: JudgedFrames, task: Task
+) -> tuple[Opinions, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """What was asked, with the frame and the class of each question (-1: all classes at once).
+
+    single_label: which class; what the model has not met it gives no probability. A frame whose own class it has not
+    met is no question. multi_label: whether the class is there.
+    """
     if task == "single_label":
-        rows = np.flatnonzero(
-            (frames.present.sum(axis=1) > 0) & np.isfinite(frames.probabilities).all(axis=1)
-        )
-        score, column = np.full(n, np.nan), np.full(n, -1, np.intp)
-        opinions = Opinions(frames.present[rows], frames.probabilities[rows])
-        weights = trust(opinions)
-        score[rows] = score_judged(opinions, weights)
-        return Scores(score, column, weights)
-    cells = (frames.judged > 0) & np.isfinite(frames.probabilities)
-    present, p = frames.present[cells], frames.probabilities[cells]
-    opinions = Opinions(
-        np.column_stack([frames.judged[cells] - present, present]), np.column_stack([1 - p, p])
-    )
-    weights = trust(opinions)
-    by_class = np.full((n, k), np.inf)
-    by_class[cells] = score_judged(opinions, weights)
-    column = by_class.argmin(axis=1) if k else np.full(n, -1, np.intp)
-    score = by_class.min(axis=1, initial=np.inf)
-    known = np.isfinite(score)
-    return Scores(np.where(known, score, np.nan), np.where(known, column, -1), weights)
+        voted = frames.present.sum(axis=1) > 0
+        met = np.isfinite(frames.probabilities)
+        rows = np.flatnonzero(voted & (met | (frames.present == 0)).all(axis=1) & met.any(axis=1))
+        met_only = np.nan_to_num(frames.probabilities[rows].astype(np.float64))
+        p = met_only / np.maximum(met_only.sum(axis=1, keepdims=True), LEAST)
+        return Opinions(frames.present[rows], p), rows, np.full(len(rows), -1, np.intp)
+    rows, columns = np.nonzero((frames.judged > 0) & np.isfinite(frames.probabilities))
+    present, there = frames.present[rows, columns], frames.probabilities[rows, columns]
+    votes = np.column_stack([frames.judged[rows, columns] - present, present])
+    return Opinions(votes, np.column_stack([1 - there, there])), rows, columns
+
+
+def _scored(
+    frames: JudgedFrames, weights: Trust, task: Task
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    opinions, rows, columns = _questions(frames, task)
+    worth = score_judged(opinions, weights)
+    order = np.argsort(worth, kind="stable")
+    first = np.unique(rows[order], return_index=True)
+    score, column = np.full(len(frames.judged), np.nan), np.full(len(frames.judged), -1, np.intp)
+    score[first[0]], column[first[0]] = worth[order[first[1]]], columns[order[first[1]]]
+    return score, column
 
 
 def score_pool(probabilities: Floats, weights: Trust, task: Task) -> npt.NDArray[np.float64]:
@@ -169,18 +200,21 @@ def score_pool(probabilities: Floats, weights: Trust, task: Task) -> npt.NDArray
 def model_right(
     targets: npt.NDArray[np.int8], probabilities: Floats, thresholds: Floats, task: Task
 ) -> npt.NDArray[np.float64]:
-    """(n,) 1 where the model says of a frame all that people say, 0 where not, NaN where it knows no class judged.
+    """(n,) 1 where the model says of a frame all that people say, 0 where not, NaN where nobody judged any class.
 
-    targets, probabilities: (n, k) as for confident learning; thresholds: (k,) from which a class counts as present.
+    targets: (n, k), 1 present, 0 absent, -1 not judged; probabilities: (n, k), NaN where the model has not met the
+    class, which it then cannot name; thresholds: (k,) from which a class counts as present. A single_label model always
+    names a class, so it is wrong where nobody is there.
     """
-    known = (targets >= 0) & np.isfinite(probabilities)
+    judged = targets >= 0
+    named = np.nan_to_num(probabilities, nan=-1.0)
     if task == "single_label":
-        usable = np.isfinite(probabilities).all(axis=1) & ((targets == 1).sum(axis=1) == 1)
-        right = np.where(known, probabilities, -1).argmax(axis=1) == targets.argmax(axis=1)
+        says = np.zeros(targets.shape, dtype=bool)
+        says[np.arange(len(targets)), named.argmax(axis=1)] = True
     else:
-        usable = known.any(axis=1)
-        right = (~known | ((probabilities >= thresholds) == (targets == 1))).all(axis=1)
-    return np.where(usable, right.astype(np.float64), np.nan)
+        says = named >= thresholds
+    right = (~judged | (says == (targets == 1))).all(axis=1)
+    return np.where(judged.any(axis=1), right.astype(np.float64), np.nan)
 
 
 def worth_asking_again(

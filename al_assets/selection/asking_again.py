@@ -1,4 +1,4 @@
-"""Which judged frames a batch asks about again: disputed ones, labels that look wrong, classes that were split.
+"""Which judged frames a batch asks about again: divided ones, labels that look wrong, classes that were split.
 
 Where nobody disagrees and nothing looks wrong, a person is not asked twice: without a second annotator the scores
 cannot tell a poor model from a poor label. Not here: the scores themselves (review/second_opinions.py).
@@ -26,6 +26,8 @@ class Again:
     frame_ids: Ints
     scores: npt.NDArray[np.float64]
     reasons: list[str]
+    urgent: int = 0
+    """So many of the first carry no label until someone answers: they are not held to the share of a batch."""
 
     @classmethod
     def none(cls) -> Again:
@@ -34,7 +36,7 @@ class Again:
 
     def first(self, size: int) -> Again:
         """The most urgent ones."""
-        return Again(self.frame_ids[:size], self.scores[:size], self.reasons[:size])
+        return Again(self.frame_ids[:size], self.scores[:size], self.reasons[:size], min(self.urgent, size))
 
 
 def choose_again(
@@ -45,7 +47,7 @@ def choose_again(
     candidates: COLUMNS, one row a frame; score: ActiveLab's, NaN where no model can say; looks_wrong: name of the
     class whose label does, with the probability that the class is there, or None; split_class: name of the class that
     it still carries though it was split, or None. probabilities: (n, k) of the model on the open frames, None
-    without a model. Frames of split classes come first and always: they carry no label until someone says which.
+    without a model. Frames of split classes come first: they carry no label until someone says which.
     """
     split = candidates["split_class"].notna().to_numpy()
     scores = np.where(split, np.nan, candidates["score"].to_numpy(dtype=np.float64))
@@ -58,6 +60,7 @@ def choose_again(
         rows["frame_id"].to_numpy(dtype=np.int64),
         rows["score"].to_numpy(dtype=np.float64),
         [_reason(**{str(key): value for key, value in row.items()}) for row in rows.to_dict("records")],
+        urgent=len(first),
     )
 
 
@@ -75,4 +78,4 @@ def _reason(
     told = f"ActiveLab score {score:.3f}"
     if isinstance(looks_wrong, str):
         return f"second opinion: a model of other clips gives {looks_wrong} {probability:.2f}; {told}"
-    return f"second opinion: {annotators} annotators, of whom some may be wrong; {told}"
+    return f"second opinion: {annotators} annotators are divided; {told}"

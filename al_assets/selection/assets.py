@@ -98,7 +98,7 @@ def make_plan(
         labelled_targets=targets[np.isin(labelled_keys, known_keys)],
     )
     rules = settings.selection
-    again = ask_again(archive, settings, pool.probabilities, budget)
+    again = ask_again(archive, settings, chosen, pool.probabilities, budget)
     return plan_batch(
         pool,
         video_no_of(keys),
@@ -127,10 +127,13 @@ def make_plan(
     )
 
 
-def ask_again(archive: Archive, settings: Settings, probabilities: np.ndarray | None, budget: int) -> Again:
-    """Judged frames to ask about again; probabilities: of the open frames (n, k)."""
+def ask_again(
+    archive: Archive, settings: Settings, chosen: Circumstances, probabilities: np.ndarray | None, budget: int
+) -> Again:
+    """Judged frames to ask about again by the review of the model that serves; probabilities: its, of open frames."""
     names = archive.labels.classes().set_index("class_id")["name"]
-    scored, split = archive.reviews.to_ask_again(), archive.reviews.of_split_classes()
+    scored = archive.reviews.to_ask_again(chosen.checkpoint_id or "")
+    split = archive.reviews.of_split_classes()
     table = scored.merge(split, on="frame_id", how="outer", suffixes=("", "_split"))
     table = table.assign(
         looks_wrong=table["class_id"].map(names),

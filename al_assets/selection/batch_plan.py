@@ -43,7 +43,8 @@ class BatchPolicy:
     """Size of a batch and the shares of its arms.
 
     random_fraction and evaluation_fraction: shares of the batch, 0 to 1, together at most 1.
-    second_opinion_fraction: the most of the batch that asks again about judged frames, out of the strategy's share.
+    second_opinion_fraction: the most of the batch that asks again about judged frames, out of the strategy's share;
+    frames of split classes may take all of that.
     evaluation_target: hold-out labels beyond which the evaluation arm rests.
     """
 
@@ -101,17 +102,18 @@ class _Arm:
     reasons: list[str]
 
 
-def arm_sizes(policy: BatchPolicy, holdout_labels: int, again: int = 0) -> ArmSizes:
+def arm_sizes(policy: BatchPolicy, holdout_labels: int, again: int = 0, urgent: int = 0) -> ArmSizes:
     """Sizes that add up to the batch: shares rounded half up, an evaluation arm of at least one frame while
     hold-out labels are missing (in batches of two or more), and no more of it than are missing. again: frames that
-    there are to ask about again."""
+    there are to ask about again; urgent: so many of them may take the strategy's whole share."""
     missing = max(0, policy.evaluation_target - holdout_labels)
     evaluation = 0
     if missing and policy.evaluation_fraction > 0 and policy.size > 1:
         evaluation = min(max(1, math.floor(policy.size * policy.evaluation_fraction + 0.5)), missing)
     random = min(math.floor(policy.size * policy.random_fraction + 0.5), policy.size - evaluation)
     left = policy.size - random - evaluation
-    second = min(again, left, math.floor(policy.size * policy.second_opinion_fraction + 0.5))
+    share = math.floor(policy.size * policy.second_opinion_fraction + 0.5)
+    second = min(left, max(min(again, share), urgent))
     return ArmSizes(left - second, random, evaluation, second)
 
 
@@ -148,7 +150,7 @@ def plan_batch(
     holdout = np.unique(holdout_frame_ids)
     _check(pool, holdout, taken)
     again = again or Again.none()
-    sizes = arm_sizes(policy, holdout_labels, len(again.frame_ids))
+    sizes = arm_sizes(policy, holdout_labels, len(again.frame_ids), again.urgent)
     asked = again.first(sizes.second_opinion)
     second = _Arm("second_opinion", asked.frame_ids, asked.scores, None, asked.reasons)
     for_evaluation, for_random, for_strategy = rng.spawn(3)

@@ -20,9 +20,11 @@ Floats = npt.NDArray[np.float64]
 
 STABLE = 0.99
 WINDOW = 3
-LATEST = 5
-FLAT = 0.01
+LATEST = 10
+FLAT = 0.02
 """Gain per 100 labels below which labels are said to buy nothing, in units of the metric."""
+POOR = 0.5
+"""A model worse than this that no longer changes is not done: something else is wrong."""
 RESAMPLES = 1_000
 _Z = 1.959964
 
@@ -47,16 +49,16 @@ class Measured:
 
 
 def kappa(counts: Floats) -> float | None:
-    """Cohen's kappa (1960) of two models from (k, k) counts of frames by their answers; None without a frame.
+    """Cohen's kappa (1960) of two models from (k, k) counts of frames by their answers.
 
-    1 where both give every frame the same one answer: chance explains it, but nothing has changed either.
+    None without a frame, and where both give every frame the same one answer, which chance explains.
     """
     total = counts.sum()
     if not total:
         return None
     agreed = np.trace(counts) / total
     chance = float((counts.sum(axis=0) * counts.sum(axis=1)).sum() / total**2)
-    return 1.0 if chance >= 1 else float((agreed - chance) / (1 - chance))
+    return None if chance >= 1 else float((agreed - chance) / (1 - chance))
 
 
 def random_accuracy(
@@ -64,9 +66,10 @@ def random_accuracy(
 ) -> Estimate:
     """Share of frames that a model gets right in what the random arms were drawn from.
 
-    right: (n,) 1 or 0 for each judged frame of a random arm; propensity: (n,) its chance to be drawn; clips: (n,) clip
-    of each. Unbiased whatever the strategy asked for, since no strategy chose these frames. The interval resamples
-    clips; of fewer than FEWEST_CLIPS there is none. Raises ValueError for a propensity that is no probability.
+    right: (n,) 1 or 0 for each judged frame of a random arm; propensity: (n,) its chance to be drawn by any of them;
+    clips: (n,) clip of each. No strategy chose these frames, so the share is that of all frames they were drawn from,
+    to the order of 1 / n (a ratio). The interval resamples clips; of fewer than FEWEST_CLIPS there is none. Raises
+    ValueError for a propensity that is no probability.
     """
     if not ((propensity > 0) & (propensity <= 1)).all():
         raise ValueError("propensities must be over 0 and at most 1")
@@ -118,15 +121,22 @@ def advise(
     slope = gain(curve)
     recent = float(np.mean(stability[-WINDOW:]))
     doubt = "" if uncertainty is None else f"; mean uncertainty {uncertainty:.2f}"
-    stable = f"the last {WINDOW} models agree with those before them (kappa {recent:.3f})"
-    if slope.high is None or slope.value is None:
+    if slope.value is None or slope.low is None or slope.high is None:
         return "go_on", f"what the last labels bought cannot be told yet{doubt}"
-    bought = f"100 labels bought {slope.value:+.3f} (at most {slope.high:+.3f})"
-    if recent >= STABLE and slope.high < FLAT:
-        return "may_stop", f"{stable} and {bought}{doubt}"
-    if recent >= STABLE:
-        return "go_on", f"{stable}, but {bought}{doubt}"
-    return (
-        "go_on",
-        f"models still change their minds (kappa {recent:.3f}, stable from {STABLE}); {bought}{doubt}",
-    )
+    bought = f"100 labels bought {slope.value:+.3f} ({slope.low:+.3f} to {slope.high:+.3f}){doubt}"
+    if slope.high < 0:
+        return "go_on", f"quality falls: look at label_errors, drift and the newest labels; {bought}"
+    if recent < STABLE:
+        return (
+            "go_on",
+            f"models still change their minds (kappa {recent:.3f}, stable from {STABLE}); {bought}",
+        )
+    stable = f"the last {WINDOW} models agree with those before them (kappa {recent:.3f})"
+    if slope.high >= FLAT:
+        return "go_on", f"{stable}, but more labels may still pay; {bought}"
+    if curve[-1].value < POOR:
+        return (
+            "go_on",
+            f"{stable}, but quality is poor ({curve[-1].value:.2f}): look at classes and labels; {bought}",
+        )
+    return "may_stop", f"{stable}; {bought}"

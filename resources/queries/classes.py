@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from al_assets.names import is_reserved
 from resources import bulk
 from resources.database import Database
-from resources.tables import class_changes, classes
+from resources.tables import class_changes, classes, materializations
 
 
 class ClassChangeError(ValueError):
@@ -72,10 +72,8 @@ class ClassRegister:
                 )
             if one.merged_into is not None:
                 raise ClassChangeError(f"{one.name!r} is merged already; separate it first")
-            # What a class was split into, merged into it again, takes the split back.
-            connection.execute(
-                sa.update(classes).where(classes.c.class_id == other.class_id).values(active=1)
-            )
+            if gone := next((each.name for each in (one, other) if not each.active), None):
+                raise ClassChangeError(f"{gone!r} was split; `al classes rejoin` takes that back")
             moved = [one, *(each for each in known.values() if each.merged_into == one.class_id)]
             for each in moved:
                 row = classes.c.class_id == each.class_id
@@ -105,14 +103,52 @@ class ClassRegister:
             one = _named(known, name)
             _check_split(known, one, into)
             if one.name in into:
-                old = {"name": f"{one.name} (split {now:%Y-%m-%d %H:%M})"}
+                old = {"name": f"{one.name[:160]} (split, was class {one.class_id})"}
                 connection.execute(sa.update(classes).where(classes.c.class_id == one.class_id).values(old))
             row = classes.c.class_id == one.class_id
             connection.execute(sa.update(classes).where(row).values(active=0))
             for class_id, new in enumerate(into, max(known) + 1):
                 values = {"class_id": class_id, "name": new, "aliases": "[]", "active": 1, "created_at": now}
                 connection.execute(sa.insert(classes), values)
-                _note(connection, one.class_id, "split", one.name, new, now)
+                _note(connection, one.class_id, "split", one.name, new, now, into=class_id)
+
+    def rejoin(self, name: str, now: datetime) -> None:
+        """Take a split back: what the class was split into counts as it again. Raises ClassChangeError."""
+        with self.database.write() as connection:
+            known = self._locked(connection)
+            one = _named(known, name)
+            parts = _parts(connection).get(one.class_id, [])
+            if one.active or not parts:
+                raise ClassChangeError(f"{one.name!r} was not split")
+            for part in (known[key] for key in parts):
+                if part.merged_into is not None or not part.active:
+                    raise ClassChangeError(f"{part.name!r} was merged or split since; take that back first")
+            connection.execute(
+                sa.update(classes).where(classes.c.class_id.in_(parts)).values(merged_into=one.class_id)
+            )
+            connection.execute(sa.update(classes).where(classes.c.class_id == one.class_id).values(active=1))
+            for part in (known[key] for key in parts):
+                _note(connection, part.class_id, "merged", None, one.name, now)
+            _note(connection, one.class_id, "rejoined", None, one.name, now)
+
+    def parts(self) -> dict[int, list[int]]:
+        """Classes out of use since they were split: class_id -> those that they were split into."""
+        with self.database.read() as connection:
+            return _parts(connection)
+
+    def changed_since_learned(self) -> list[int]:
+        """Changes (change_id) of what labels count as that came after labels were last made."""
+        made = sa.select(sa.func.max(materializations.c.committed_at)).where(
+            materializations.c.asset == "labels"
+        )
+        with self.database.read() as connection:
+            moment = connection.scalar(made)
+            if moment is None:
+                return []
+            query = sa.select(class_changes.c.change_id).where(
+                class_changes.c.changed_at > moment, class_changes.c.change != "renamed"
+            )
+            return sorted(connection.scalars(query))
 
     def history(self) -> list[dict[str, Any]]:
         """All changes, oldest first: class_id, change, before, after, changed_at."""
@@ -164,9 +200,30 @@ def _named(known: Mapping[int, _Class], name: str) -> _Class:
     return found
 
 
+def _parts(connection: sa.Connection) -> dict[int, list[int]]:
+    query = (
+        sa.select(class_changes.c.class_id, class_changes.c.into_class_id)
+        .join(classes, classes.c.class_id == class_changes.c.class_id)
+        .where(classes.c.active == 0, class_changes.c.into_class_id.is_not(None))
+        .order_by(class_changes.c.change_id)
+    )
+    found: dict[int, list[int]] = {}
+    for class_id, into in connection.execute(query):
+        found.setdefault(class_id, []).append(into)
+    return found
+
+
 def _note(
-    connection: sa.Connection, class_id: int, change: str, before: str | None, after: str, now: datetime
+    connection: sa.Connection,
+    class_id: int,
+    change: str,
+    before: str | None,
+    after: str,
+    now: datetime,
+    *,
+    into: int | None = None,
 ) -> None:
     last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(class_changes.c.change_id), 0)))
     row: dict[str, Any] = {"change_id": int(last or 0) + 1, "class_id": class_id, "change": change}
-    connection.execute(sa.insert(class_changes), {**row, "before": before, "after": after, "changed_at": now})
+    row |= {"before": before, "after": after, "into_class_id": into, "changed_at": now}
+    connection.execute(sa.insert(class_changes), row)

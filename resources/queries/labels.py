@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from resources import bulk
 from resources.database import Database
+from resources.queries import ledger_counts
 from resources.queries.chunks import in_chunks
 from resources.spool import Spool
-from resources.tables import annotation_labels, annotations, classes, label_exports, label_rejects, labels
+from resources.tables import annotation_labels, annotations, classes, label_exports, label_rejects
 
 UNCLAIMED = ("seen", "claimed")
 """Statuses of exports that are still to be imported: a claim of a run that died is open again."""
@@ -277,48 +278,9 @@ class LabelLedger:
     def totals(self) -> dict[str, int]:
         """Counts for `al status` and the checks: exports by status, records imported and rejected, labels."""
         with self.database.read() as connection:
-            by_status = connection.execute(
-                sa.select(label_exports.c.status, sa.func.count()).group_by(label_exports.c.status)
-            )
-            totals = {f"exports_{status}": count for status, count in by_status}
-            totals["rejects"] = connection.scalar(sa.select(sa.func.count()).select_from(label_rejects)) or 0
-            query = sa.select(sa.func.count(sa.distinct(labels.c.frame_id)))
-            totals["labelled_frames"] = connection.scalar(query) or 0
-            unclear = (
-                sa.select(sa.func.count(sa.distinct(annotations.c.frame_id)))
-                .join(label_exports, label_exports.c.export_id == annotations.c.export_id)
-                .where(label_exports.c.status == "imported", annotations.c.outcome == "cannot_tell")
-                .where(~sa.exists().where(labels.c.frame_id == annotations.c.frame_id))
-            )
-            totals["unclear_frames"] = connection.scalar(unclear) or 0
-        return totals
+            return ledger_counts.totals(connection)
 
     def books(self) -> list[tuple[int, str, int, int, int, int, int]]:
         """Per imported export: id, uri, imported, rejected, unchanged, annotation rows, reject rows as stored."""
-        stored = (
-            sa.select(annotations.c.export_id, sa.func.count().label("n"))
-            .group_by(annotations.c.export_id)
-            .subquery()
-        )
-        refused = (
-            sa.select(label_rejects.c.export_id, sa.func.count().label("n"))
-            .group_by(label_rejects.c.export_id)
-            .subquery()
-        )
-        query = (
-            sa.select(
-                label_exports.c.export_id,
-                label_exports.c.uri,
-                label_exports.c.imported,
-                label_exports.c.rejected,
-                label_exports.c.unchanged,
-                sa.func.coalesce(stored.c.n, 0),
-                sa.func.coalesce(refused.c.n, 0),
-            )
-            .outerjoin(stored, stored.c.export_id == label_exports.c.export_id)
-            .outerjoin(refused, refused.c.export_id == label_exports.c.export_id)
-            .where(label_exports.c.status == "imported")
-            .order_by(label_exports.c.export_id)
-        )
         with self.database.read() as connection:
-            return [tuple(row) for row in connection.execute(query)]
+            return ledger_counts.books(connection)

@@ -86,7 +86,10 @@ class MonitoringQueries:
             return int(connection.scalar(query) or 0)
 
     def misplaced_selections(self, batch_id: int) -> int:
-        """Frames of hold-out videos in the training arms of a batch: must be none."""
+        """Frames of hold-out videos in the training arms of a batch: must be none.
+
+        A second opinion may be asked for on any judged frame.
+        """
         query = (
             sa.select(sa.func.count())
             .select_from(selections)
@@ -96,7 +99,9 @@ class MonitoringQueries:
             .where(
                 sa.or_(
                     sa.and_(selections.c.arm == "evaluation", videos.c.split == "train"),
-                    sa.and_(selections.c.arm != "evaluation", videos.c.split != "train"),
+                    sa.and_(
+                        selections.c.arm.not_in(("evaluation", "second_opinion")), videos.c.split != "train"
+                    ),
                 )
             )
         )

@@ -1,15 +1,25 @@
 """What tells whether labelling still pays: answers of two models side by side, random draws, and the record of it."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from al_assets.keys import Task, frame_range
+from al_assets.keys import frame_range
 from resources.database import Database
 from resources.queries.videos import READABLE
-from resources.tables import frame_scores, labelling_progress, second_opinions, selections, videos
+from resources.tables import (
+    frame_scores,
+    frames,
+    labelling_progress,
+    predictions,
+    second_opinions,
+    selection_batches,
+    selections,
+    videos,
+)
 
 NOBODY = 0
 """Answer of a model that finds no class present."""
@@ -45,49 +55,73 @@ class ProgressQueries:
         with self.database.read() as connection:
             return list(connection.scalars(query))
 
-    def compare(
-        self, checkpoint_id: str, earlier_id: str | None, video_nos: list[int], task: Task
-    ) -> ModelsCompared:
-        """Answers of a model and of the one before on the frames of some videos: a range of the key for each."""
+    def compare(self, checkpoint_id: str, earlier_id: str | None, video_nos: list[int]) -> ModelsCompared:
+        """Answers of a model and of the one before on the frames of some videos: a range of the key for each.
+
+        An answer is the first class that the model asserts by its own threshold, or none.
+        """
         one, other = frame_scores.alias("one"), frame_scores.alias("other")
+        now, before = predictions.alias("now"), predictions.alias("before")
         scored = sa.select(sa.func.count(), sa.func.sum(one.c.margin)).where(
             one.c.checkpoint_id == checkpoint_id
         )
-        answers = _answer(one, task).label("answer"), _answer(other, task).label("before")
         both = (
-            sa.select(*answers)
+            sa.select(now.c.class_id, before.c.class_id, sa.func.count())
+            .select_from(one)
             .join(other, sa.and_(other.c.frame_id == one.c.frame_id, other.c.checkpoint_id == earlier_id))
+            .outerjoin(now, _first_of(now, one))
+            .outerjoin(before, _first_of(before, other))
             .where(one.c.checkpoint_id == checkpoint_id)
+            .group_by(now.c.class_id, before.c.class_id)
         )
-        parts: list[tuple[int, int]] = []
-        frames, margin = 0, 0.0
+        pairs: Counter[tuple[int, int]] = Counter()
+        scored_frames, margin = 0, 0.0
         with self.database.read() as connection:
             for number in video_nos:
                 within = one.c.frame_id.between(*frame_range(number))
                 count, total = connection.execute(scored.where(within)).one()
-                frames, margin = frames + count, margin + float(total or 0)
+                scored_frames, margin = scored_frames + count, margin + float(total or 0)
                 if earlier_id is not None:
-                    parts += [(now, before) for now, before in connection.execute(both.where(within))]
-        table = pd.DataFrame(parts, columns=["answer", "before"])
-        names = sorted({*table["answer"], *table["before"]})
-        counts = pd.crosstab(table["answer"], table["before"]) if len(table) else pd.DataFrame()
-        matrix = counts.reindex(index=names, columns=names, fill_value=0).to_numpy(dtype=np.float64)
-        return ModelsCompared(matrix, frames, margin / frames if frames else None)
+                    for new, old, seen in connection.execute(both.where(within)):
+                        pairs[new or NOBODY, old or NOBODY] += seen
+        names = sorted({name for pair in pairs for name in pair})
+        counts = np.array([[pairs[new, old] for old in names] for new in names], dtype=np.float64)
+        mean = margin / scored_frames if scored_frames else None
+        return ModelsCompared(counts.reshape(len(names), len(names)), scored_frames, mean)
 
     def random_answers(self, checkpoint_id: str) -> pd.DataFrame:
-        """Judged frames of random arms that the checkpoint's like was tried on: frame_id, model_right, propensity."""
+        """Judged frames of random arms that the checkpoint's like was tried on: frame_id, model_right, propensity.
+
+        propensity: chance that a random arm of any batch since the frame's video was there would have drawn it. A
+        frame that was open in twenty batches had twenty chances, one of a new video few.
+        """
+        drawn = sa.select(selections.c.frame_id).where(
+            selections.c.arm == "random", selections.c.propensity > 0
+        )
         query = (
-            sa.select(second_opinions.c.frame_id, second_opinions.c.model_right, selections.c.propensity)
-            .join(selections, selections.c.frame_id == second_opinions.c.frame_id)
+            sa.select(second_opinions.c.frame_id, second_opinions.c.model_right, videos.c.registered_at)
+            .join(frames, frames.c.frame_id == second_opinions.c.frame_id)
+            .join(videos, videos.c.video_id == frames.c.video_id)
             .where(
                 second_opinions.c.checkpoint_id == checkpoint_id,
                 second_opinions.c.model_right.is_not(None),
-                selections.c.arm == "random",
-                selections.c.propensity > 0,
+                second_opinions.c.frame_id.in_(drawn),
             )
             .order_by(second_opinions.c.frame_id)
         )
-        return self.database.fetch(query).to_pandas()
+        chances = (
+            sa.select(selection_batches.c.created_at, sa.func.max(selections.c.propensity))
+            .join(selections, selections.c.batch_id == selection_batches.c.batch_id)
+            .where(selections.c.arm == "random", selections.c.propensity > 0)
+            .group_by(selection_batches.c.batch_id, selection_batches.c.created_at)
+        )
+        found = self.database.fetch(query).to_pandas()
+        missed = np.ones(len(found))
+        registered = pd.to_datetime(found.pop("registered_at")).to_numpy()
+        with self.database.read() as connection:
+            for made, chance in connection.execute(chances):
+                missed *= np.where(registered <= np.datetime64(made), 1 - chance, 1.0)
+        return found.assign(propensity=1 - missed)
 
     def history(self) -> pd.DataFrame:
         """All rows of `labelling_progress`, oldest first."""
@@ -97,8 +131,9 @@ class ProgressQueries:
         return self.database.fetch(query).to_pandas()
 
 
-def _answer(scores: sa.FromClause, task: Task) -> sa.ColumnElement[int]:
-    """The class a model gives a frame: the likeliest, in multi_label only where it is likelier than not."""
-    if task == "single_label":
-        return scores.c.top_class_id
-    return sa.case((scores.c.confidence >= 0.5, scores.c.top_class_id), else_=NOBODY)
+def _first_of(asserted: sa.FromClause, scores: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        asserted.c.checkpoint_id == scores.c.checkpoint_id,
+        asserted.c.frame_id == scores.c.frame_id,
+        asserted.c.instance == 0,
+    )

@@ -19,6 +19,7 @@ from resources.tables import (
     frame_scores,
     frames,
     label_exports,
+    labels,
     selection_batches,
     selections,
     videos,
@@ -95,13 +96,14 @@ class SelectionQueries:
         return self.database.fetch(query)
 
     def _waits(self) -> sa.ColumnElement[bool]:
-        """Whether a selected frame of a live video has no answer; where it is asked again, none since the batch."""
+        """Whether a selected frame of a live video has no answer; asked again, none of an export that came since."""
         since = (
             sa.exists()
             .where(annotations.c.frame_id == selections.c.frame_id)
             .where(annotations.c.export_id == label_exports.c.export_id)
             .where(label_exports.c.status == "imported")
-            .where(label_exports.c.imported_at >= selection_batches.c.created_at)
+            .where(label_exports.c.registered_at >= selection_batches.c.created_at)
+            .where(annotations.c.outcome != "deleted")
         )
         first = selections.c.arm != "second_opinion"
         return sa.and_(
@@ -140,17 +142,12 @@ class SelectionQueries:
         return self.database.fetch(query).to_pandas()
 
     def holdout_labels(self) -> int:
-        """Judged frames of hold-out videos, `cannot tell` not counted."""
+        """Frames of hold-out videos that have labels."""
         query = (
-            sa.select(sa.func.count(sa.distinct(annotations.c.frame_id)))
-            .join(label_exports, label_exports.c.export_id == annotations.c.export_id)
-            .join(frames, frames.c.frame_id == annotations.c.frame_id)
+            sa.select(sa.func.count(sa.distinct(labels.c.frame_id)))
+            .join(frames, frames.c.frame_id == labels.c.frame_id)
             .join(videos, videos.c.video_id == frames.c.video_id)
-            .where(
-                label_exports.c.status == "imported",
-                annotations.c.outcome.in_(("labelled", "nobody")),
-                videos.c.split.in_(("validation", "test")),
-            )
+            .where(videos.c.split.in_(("validation", "test")), videos.c.status.in_(READABLE))
         )
         with self.database.read() as connection:
             return int(connection.scalar(query) or 0)

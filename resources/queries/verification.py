@@ -74,6 +74,15 @@ class VideoRow:
 
 
 @dataclass(frozen=True)
+class ExportVersion:
+    """A registered version of an export file."""
+
+    uri: str
+    sha256: str
+    status: str
+
+
+@dataclass(frozen=True)
 class RowState:
     """One state of the database; every method reads the same one."""
 
@@ -224,6 +233,12 @@ class RowState:
         latest = sa.select(sa.func.max(e.export_id)).group_by(e.uri)
         query = sa.select(e.uri, e.etag, e.sha256).where(e.export_id.in_(latest), e.status == "imported")
         return [(row[0], row[1], row[2]) for row in self.connection.execute(query.order_by(e.export_id))]
+
+    def export_versions(self) -> list[ExportVersion]:
+        """All versions of all export files, in order of arrival."""
+        e = label_exports.c
+        query = sa.select(e.uri, e.sha256, e.status).order_by(e.export_id)
+        return [ExportVersion(*row) for row in self.connection.execute(query)]
 
     def tasked_frames(self) -> Iterator[int]:
         """Frames of the batches whose tasks are out, in order."""

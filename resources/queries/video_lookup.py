@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -42,14 +43,24 @@ class _Sampled:
     indices: np.ndarray
     times: np.ndarray
 
+    @cached_property
+    def index_step(self) -> float:
+        """Frames of the source from one sampled frame to the next."""
+        return _step(self.indices)
+
+    @cached_property
+    def time_step(self) -> float:
+        """Milliseconds from one sampled frame to the next."""
+        return _step(self.times)
+
     def nearest(self, place: Place) -> Nearest | str:
         """The frame nearest to the place, at most half a sampling step away; else why not."""
         axis = self.times if place.frame_index is None else self.indices
+        step = self.time_step if place.frame_index is None else self.index_step
         wanted = place.pts_ms if place.frame_index is None else place.frame_index
         assert wanted is not None
         at = int(np.searchsorted(axis, wanted))
         near = min((n for n in (at - 1, at) if 0 <= n < len(axis)), key=lambda n: abs(int(axis[n]) - wanted))
-        step = float(np.median(np.diff(axis))) if len(axis) > 1 else 2.0 * ALONE
         if abs(int(axis[near]) - wanted) > step / 2:
             spelled = f"{wanted} ms" if place.frame_index is None else f"frame {wanted}"
             return (
@@ -65,6 +76,10 @@ class _Sampled:
             return 0
         pace = (self.times[-1] - self.times[0]) / (self.indices[-1] - self.indices[0])
         return round(float(pace) * (wanted - int(self.indices[near])))
+
+
+def _step(axis: np.ndarray) -> float:
+    return float(np.median(np.diff(axis))) if len(axis) > 1 else 2.0 * ALONE
 
 
 def find_places(database: Database, places: Iterable[Place]) -> dict[Place, Nearest | str]:

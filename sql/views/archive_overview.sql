@@ -16,7 +16,7 @@
 --   scored_frames    how many of them the serving model has scored
 --   labelled_frames  how many of them people have judged
 --   unclear_frames   how many of them people could only answer "cannot tell" to
---   waiting_frames   how many of them are in a batch and have no annotation yet
+--   waiting_frames   how many of them are in a batch and have no annotation yet, or not the second one asked for
 -- Example: videos that need a look
 --   SELECT path, status, error FROM archive_overview WHERE status IN ('failed', 'partial')
 CREATE VIEW archive_overview AS
@@ -43,25 +43,28 @@ labelled AS (
     GROUP BY f.frame_id / 16777216
 ),
 unclear AS (
-    SELECT f.frame_id / 16777216 AS video_no, COUNT(DISTINCT a.frame_id) AS frames
-    FROM annotations a
-    JOIN label_exports e ON e.export_id = a.export_id
-    JOIN frames f ON f.frame_id = a.frame_id
+    SELECT f.frame_id / 16777216 AS video_no, COUNT(DISTINCT p.frame_id) AS frames
+    FROM label_provenance p
+    JOIN frames f ON f.frame_id = p.frame_id
     WHERE
-        e.status = 'imported'
-        AND a.outcome = 'cannot_tell'
-        AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.frame_id = a.frame_id)
+        p.standing = 1
+        AND p.outcome = 'cannot_tell'
+        AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.frame_id = p.frame_id)
     GROUP BY f.frame_id / 16777216
 ),
 waiting AS (
     SELECT f.frame_id / 16777216 AS video_no, COUNT(DISTINCT s.frame_id) AS frames
     FROM selections s
+    JOIN selection_batches b ON b.batch_id = s.batch_id
     JOIN frames f ON f.frame_id = s.frame_id
     WHERE NOT EXISTS (
         SELECT 1
         FROM annotations a
         JOIN label_exports e ON e.export_id = a.export_id
-        WHERE a.frame_id = s.frame_id AND e.status = 'imported'
+        WHERE
+            a.frame_id = s.frame_id
+            AND e.status = 'imported'
+            AND (s.arm <> 'second_opinion' OR (e.registered_at >= b.created_at AND a.outcome <> 'deleted'))
     )
     GROUP BY f.frame_id / 16777216
 )

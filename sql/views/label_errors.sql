@@ -14,18 +14,24 @@
 --   suggested_probability  its probability
 --   agreement              share of the annotators who agree with the label
 --   annotators             annotators who judged this class on this frame
---   annotator              who said it last
+--   annotator              the latest of those who say so
 --   annotated_at           when, UTC, if the export says
 --   export_uri             file that brought it
 --   batch_id               batch that asked for the frame; null for labels that nobody asked for
 --   asked_again            1 if a batch has asked for a second opinion on the frame
 --   checkpoint_id          checkpoint whose training labels and like it was measured with
--- Notes: confident learning. Nothing is changed by it: correct a label in the labelling tool and export again. Labels of
---   the test split are listed too, but never sent out again by themselves, since correcting only what the model doubts
---   would flatter the model.
+-- Notes: confident learning, of which the labels with a quality up to 0.1 are kept. Candidates, not verdicts: where the
+--   model is well calibrated, one label in ten of quality 0.1 is right, and of rare classes more. Nothing is changed by it:
+--   correct a label in the labelling tool and export again. Labels of hold-out videos are listed too, but never sent out
+--   again by themselves, since correcting only what the model doubts would flatter the model.
 -- Example: the least plausible labels first
 --   SELECT class_name, present, quality, video_id, pts_ms, annotator FROM label_errors ORDER BY quality
 CREATE VIEW label_errors AS
+WITH newest AS (
+    SELECT MAX(k.trained_at) AS trained_at
+    FROM checkpoints k
+    WHERE k.checkpoint_id IN (SELECT checkpoint_id FROM second_opinions)
+)
 SELECT
     i.frame_id,
     f.video_id,
@@ -49,6 +55,8 @@ SELECT
     ) THEN 1 ELSE 0 END AS asked_again,
     i.checkpoint_id
 FROM implausible_labels i
+JOIN checkpoints k ON k.checkpoint_id = i.checkpoint_id
+JOIN newest ON newest.trained_at = k.trained_at
 JOIN frames f ON f.frame_id = i.frame_id
 JOIN resolved_classes r ON r.class_id = i.class_id
 JOIN classes c ON c.class_id = r.shown_class_id

@@ -16,7 +16,7 @@
 --   import_run_id      Dagster run that imported it
 --   batch_id           batch that asked for the frame; null for labels that nobody asked for
 --   strategy           strategy of the batch
---   arm                strategy, random or evaluation
+--   arm                strategy, random, evaluation or second_opinion
 --   rank               place in the batch, from 1
 --   score              score that the strategy gave the frame
 --   propensity         probability of the draw, where it was random

@@ -10,7 +10,7 @@
 --   low                lower end of the 95 % interval
 --   high               upper end of the 95 % interval
 --   random_frames      judged frames that were drawn at random, behind the next three columns
---   random_accuracy    estimated share of the archive's unjudged training frames that the model gets wholly right
+--   random_accuracy    share of frames that the model gets wholly right (all classes), as random draws show it
 --   random_low         lower end of its 95 % interval
 --   random_high        upper end of its 95 % interval
 --   stability          agreement (Cohen's kappa) with the answers of the model that served before, on the same frames
@@ -20,8 +20,10 @@
 --   advice             too_early, go_on or may_stop
 --   reason             why, in plain words
 --   serving            1 if it serves now
--- Notes: advice only; nothing stops by itself. random_accuracy rests on frames of the random arm, each weighed by the
---   inverse of its chance to be drawn, and on models that did not see the frame's clip.
+-- Notes: advice only; nothing stops by itself. random_accuracy is that of training videos, repeated frames left out, each
+--   draw weighed by the inverse of its chance over all batches since its video was there, by models that did not see the
+--   frame's clip. A class that such a model has not met counts as missed; frames that people cannot tell or are divided on
+--   are not in it. It is not the metric of the hold-out, and the two are not to be compared with each other.
 -- Example: what the last labels bought
 --   SELECT labelled_frames, value, random_accuracy, stability, advice, reason FROM labelling_worth ORDER BY measured_at
 CREATE VIEW labelling_worth AS

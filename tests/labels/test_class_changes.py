@@ -13,6 +13,7 @@ from resources.database import Database
 from resources.queries.classes import ClassChangeError, ClassRegister
 from resources.queries.labels import LabelLedger
 from resources.queries.reviews import ReviewQueries
+from resources.queries.selection import SelectionQueries
 from support.archive_rows import ArchiveRows
 
 NOW = datetime(2026, 5, 1, 12)
@@ -126,9 +127,22 @@ def test_a_split_class_is_out_of_use_and_its_frames_are_asked_about_again(archiv
     archive.annotation(2 << 32, first, "anna", "labelled", 4, export_id=2)
     assert reviews.of_split_classes().empty
     assert [row["change"] for row in register.history()] == ["split", "split"]
-    for part in ("nought", "oh"):
-        register.merge(part, "zero", NOW)
+    assert register.parts() == {1: [4, 5]}
+    register.rejoin("zero", NOW)
+    assert register.parts() == {}
     assert LabelLedger(archive.database).classes()["active"].tolist() == [1, 1, 1, 1, 1]
+    assert LabelLedger(archive.database).classes()["merged_into"].tolist()[3:] == [1, 1]
+    assert [row["change"] for row in register.history()][2:] == ["merged", "merged", "rejoined"]
+
+
+def test_hold_out_frames_of_a_split_class_are_asked_about_too(archive: ArchiveRows) -> None:
+    (held,) = archive.video(2, [0], split="test")
+    archive.export(1)
+    archive.annotation(1 << 32, held, "anna", "labelled", 1)
+    ClassRegister(archive.database).split("zero", ["nought", "oh"], NOW)
+    assert ReviewQueries(archive.database).of_split_classes()["frame_id"].tolist() == [held]
+    archive.label(held, 1)
+    assert SelectionQueries(archive.database).holdout_labels() == 1
 
 
 def test_frames_of_a_split_class_are_asked_about_once(archive: ArchiveRows) -> None:
@@ -143,7 +157,20 @@ def test_frames_of_a_split_class_are_asked_about_once(archive: ArchiveRows) -> N
 def test_a_part_may_keep_the_old_name(archive: ArchiveRows) -> None:
     ClassRegister(archive.database).split("zero", ["zero", "oh"], NOW)
     names = LabelLedger(archive.database).classes()["name"].tolist()
-    assert names == ["zero (split 2026-05-01 12:00)", "one", "two", "zero", "oh"]
+    assert names == ["zero (split, was class 1)", "one", "two", "zero", "oh"]
+
+
+def test_a_split_class_is_merged_with_none_and_rejoined_only_whole(archive: ArchiveRows) -> None:
+    register = ClassRegister(archive.database)
+    register.split("zero", ["nought", "oh"], NOW)
+    for pair in (("zero", "one"), ("one", "zero")):
+        with pytest.raises(ClassChangeError, match="'zero' was split; `al classes rejoin`"):
+            register.merge(*pair, NOW)
+    register.merge("oh", "one", NOW)
+    with pytest.raises(ClassChangeError, match="'oh' was merged or split since"):
+        register.rejoin("zero", NOW)
+    with pytest.raises(ClassChangeError, match="'one' was not split"):
+        register.rejoin("one", NOW)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,55 @@ def test_blocks_give_what_one_piece_gives(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("al_assets.labels.dawid_skene.CELLS", 20)
     parts = posterior_of_classes(fit_classes(annotator, said, first, annotators=3), annotator, said, first)
     assert parts == pytest.approx(whole, nan_ok=True)
+
+
+def test_blocks_of_answers_give_what_one_piece_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, annotator, answer = answers(50, 6, 7)
+    first = np.arange(0, len(answer), len(ACCURACIES))
+    options = {"annotators": len(ACCURACIES), "answers": 6}
+    whole = fit_answers(annotator, answer, first, **options)
+    monkeypatch.setattr("al_assets.labels.dawid_skene.CELLS", 20)
+    parts = fit_answers(annotator, answer, first, **options)
+    assert parts.confusion == pytest.approx(whole.confusion)
+    likely = [posterior_of_answers(found, annotator, answer, first) for found in (parts, whole)]
+    assert likely[0] == pytest.approx(likely[1])
+
+
+def test_a_fit_holds_no_matrix_of_annotations_by_answers() -> None:
+    rng = np.random.default_rng(8)
+    votes, each = 40_000, 20
+    annotator, answer = rng.integers(0, 20, votes), rng.integers(0, 100, votes)
+    first = np.arange(0, votes, each)
+    tracemalloc.start()
+    fit_answers(annotator, answer, first, annotators=20, answers=100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * votes * 100 * 0.8
+
+
+def test_classes_that_were_merged_for_their_votes_give_what_each_alone_gives() -> None:
+    rng = np.random.default_rng(6)
+    said = np.where(rng.random((300, 9)) < 0.2, 1, rng.integers(-1, 1, (300, 9))).astype(np.int8)
+    first, annotator = (
+        np.arange(0, 300, 3),
+        rng.permuted(np.tile(np.arange(5), (100, 1)), axis=1)[:, :3].ravel(),
+    )
+    found = fit_classes(annotator, said, first, annotators=5)
+    likely = posterior_of_classes(found, annotator, said, first)
+    weight = np.repeat(likely, 3, axis=0)
+    counts = np.array(
+        [
+            [
+                [np.sum(share[(said == vote) & (annotator == who)[:, None]]) for vote in (0, 1)]
+                for share in (1 - weight, weight)
+            ]
+            for who in range(5)
+        ]
+    )
+    counts += [[4.8, 3.2], [3.2, 4.8]]
+    assert found.confusion == pytest.approx(counts / counts.sum(axis=2, keepdims=True), abs=1e-3)
+    prevalence = (np.nansum(likely, axis=0) + 1) / (np.isfinite(likely).sum(axis=0) + 2)
+    assert found.prevalence == pytest.approx(prevalence, abs=1e-3)
 
 
 def disputes(frames: int) -> list[tuple[Any, ...]]:

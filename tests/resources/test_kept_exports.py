@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,19 @@ from support.small_archives import empty_archive
 
 URI = "label_exports/a.csv"
 CONTENT = b"frame_id,label\n" * 3_000_000
+
+
+@pytest.fixture
+def imports(tmp_path: Path) -> Iterator[Imports]:
+    imports = Imports(empty_archive(tmp_path))
+    yield imports
+    imports.archive.database.close()
+
+
+def said(imports: Imports, *, deep: bool = False) -> list[tuple[str, str]]:
+    """Kind and text of what is found about exports."""
+    found = verify(imports.archive, deep=deep)
+    return [(each.kind, each.what) for each in found if "export" in each.what]
 
 
 def test_a_copy_lies_under_the_hash_of_what_was_read(storage: Storage) -> None:
@@ -55,18 +71,52 @@ def test_a_file_that_is_gone_again_says_so(storage: Storage) -> None:
 
 
 def test_an_export_that_was_tidied_away_after_its_import_is_no_fault_while_its_copy_is_whole(
-    tmp_path: Path,
+    imports: Imports,
 ) -> None:
-    imports = Imports(empty_archive(tmp_path))
     imports.csv("a.csv", (0, "zero"))
     imports.learn()
     imports.remove(URI)
-    assert [finding.what for finding in verify(imports.archive, deep=True) if "export" in finding.what] == []
+    assert said(imports, deep=True) == []
     (copy,) = (imports.root / "kept_exports").iterdir()
     copy.write_bytes(b"damaged")
-    (finding,) = [each for each in verify(imports.archive, deep=True) if "export" in each.what]
-    assert "is not the export label_exports/a.csv that it was a copy of" in finding.what
+    ((kind, what),) = said(imports, deep=True)
+    assert kind == "changed"
+    assert "is not the export label_exports/a.csv that it was a copy of" in what
     copy.unlink()
-    (finding,) = [each for each in verify(imports.archive) if "export" in each.what]
-    assert "label_exports/a.csv, which was imported, is not in storage" in finding.what
-    imports.archive.database.close()
+    assert said(imports) == [("missing", "label_exports/a.csv, which was imported, is not in storage")]
+
+
+def test_the_copy_of_a_version_that_was_overwritten_is_looked_at_too(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero"))
+    imports.learn()
+    (copy,) = (imports.root / "kept_exports").iterdir()
+    imports.csv("a.csv", (1, "one"))
+    imports.learn()
+    assert said(imports, deep=True) == []
+    copy.write_bytes(b"damaged")
+    assert [kind for kind, _ in said(imports, deep=True)] == ["changed"]
+
+
+def test_a_copy_that_no_export_names_is_named_once_it_is_old_enough(imports: Imports) -> None:
+    copy = imports.drop(kept_path("0" * 64), "x")
+    os.utime(copy)
+    assert said(imports) == []
+    imports.touch(kept_path("0" * 64))
+    ((kind, what),) = said(imports)
+    assert (kind, what.split()[0]) == ("orphan file", kept_path("0" * 64))
+
+
+def test_a_home_from_before_there_were_copies_works_on(imports: Imports) -> None:
+    imports.csv("a.csv", (0, "zero", "2026-05-01"))
+    imports.learn()
+    imports.csv("b.csv", (0, "zero", "2026-05-01"), (2, "two", "2026-05-02"))
+    imports.learn()
+    shutil.rmtree(imports.root / "kept_exports")
+    assert said(imports, deep=True) == []
+    imports.archive.labels.undo(1)
+    assert imports.learn() == 1
+    assert imports.labels() == {0: {"zero"}, 2: {"two"}}
+    imports.csv("b.csv", (3, "one"))
+    assert imports.learn() == 1
+    assert len(list((imports.root / "kept_exports").iterdir())) == 1
+    assert said(imports, deep=True) == [("note", "earlier versions of exports without a copy: 1")]

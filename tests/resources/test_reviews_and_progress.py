@@ -49,13 +49,21 @@ def doubt(rows: ArchiveRows, key: int, class_id: int, quality: float, split: str
     )
 
 
-def opinion(rows: ArchiveRows, key: int, score: float, annotators: int, right: int | None = 1) -> None:
+def opinion(
+    rows: ArchiveRows,
+    key: int,
+    score: float,
+    divided: int,
+    right: int | None = 1,
+    checkpoint_id: str = "ck",
+) -> None:
     rows.add(
         "second_opinions",
-        checkpoint_id="ck",
+        checkpoint_id=checkpoint_id,
         frame_id=key,
         score=score,
-        annotators=annotators,
+        annotators=2,
+        divided=divided,
         model_right=right,
         model_weight=0.5,
         annotator_weight=1.0,
@@ -63,29 +71,33 @@ def opinion(rows: ArchiveRows, key: int, score: float, annotators: int, right: i
 
 
 def select(rows: ArchiveRows, batch: int, key: int, arm: str, propensity: float | None = None) -> None:
-    rows.add("selections", batch_id=batch, rank=key % 1000, frame_id=key, arm=arm, propensity=propensity)
+    rows.add(
+        "selections",
+        batch_id=batch,
+        rank=key % 1000 + key // 2**24,
+        frame_id=key,
+        arm=arm,
+        propensity=propensity,
+    )
 
 
 def test_divided_and_implausible_training_frames_may_be_asked_again_once(archive: ArchiveRows) -> None:
     plain, divided, implausible, asked = (frame(1, index) for index in range(4))
-    for key, score, annotators in [
-        (plain, 0.1, 1),
-        (divided, 0.4, 2),
-        (implausible, 0.2, 1),
-        (asked, 0.3, 2),
-    ]:
-        opinion(archive, key, score, annotators)
+    for key, score, split in [(plain, 0.1, 0), (divided, 0.4, 1), (implausible, 0.2, 0), (asked, 0.3, 1)]:
+        opinion(archive, key, score, split)
+    opinion(archive, plain, 0.1, 1, checkpoint_id="other")
     doubt(archive, implausible, 1, 0.25)
     doubt(archive, implausible, 2, 0.125)
-    opinion(archive, frame(2, 0), 0.1, 2)
+    opinion(archive, frame(2, 0), 0.1, 1)
     archive.add("selection_batches", batch_id=1, created_at=NOW, run_id="a")
     select(archive, 1, asked, "second_opinion")
     select(archive, 1, divided, "strategy")
-    found = ReviewQueries(archive.database).to_ask_again()
+    found = ReviewQueries(archive.database).to_ask_again("ck")
     assert found[["frame_id", "score", "annotators"]].to_numpy().tolist() == [
-        [implausible, 0.2, 1],
+        [implausible, 0.2, 2],
         [divided, 0.4, 2],
     ]
+    assert ReviewQueries(archive.database).reviewed() == ["ck", "other"]
     assert found["class_id"].iloc[0] == 2
     assert found["probability"].iloc[0] == 0.125
     assert np.isnan(found["probability"].iloc[1])
@@ -101,15 +113,21 @@ def test_a_task_that_asks_again_is_open_until_someone_answers_it_anew(archive: A
     assert selection.open_tasks() == 2
     archive.export(2)
     archive.annotation(2 << 32, frame(1, 1), "ben", "labelled", 1, export_id=2)
-    assert selection.open_tasks() == 2  # imported before the batch was made
-    archive.add("label_exports", export_id=3, status="imported", imported_at=LATER)
-    archive.annotation(3 << 32, frame(1, 1), "ben", "labelled", 1, export_id=3)
+    assert selection.open_tasks() == 2  # it came before the batch was made
+    archive.add("label_exports", export_id=3, status="imported", registered_at=LATER, imported_at=LATER)
+    archive.annotation(3 << 32, frame(1, 1), "anna", "deleted", export_id=3)
+    assert selection.open_tasks() == 2
+    archive.annotation((3 << 32) + 1, frame(1, 1), "ben", "labelled", 1, export_id=3)
     assert selection.open_tasks() == 1
 
 
 def test_label_errors_name_what_was_said_by_whom_and_whether_it_was_asked_again(archive: ArchiveRows) -> None:
+    for number, checkpoint in enumerate(("old", "ck")):
+        archive.add("checkpoints", checkpoint_id=checkpoint, trained_at=NOW + timedelta(hours=number))
+        opinion(archive, frame(1, 0), 0.5, 0, checkpoint_id=checkpoint)
     doubt(archive, frame(1, 1), 1, 0.125)
     doubt(archive, frame(1, 0), 1, 0.25)
+    archive.add("implausible_labels", checkpoint_id="old", frame_id=frame(1, 2), class_id=1, quality=0.1)
     archive.add("selection_batches", batch_id=1, created_at=NOW, run_id="a")
     select(archive, 1, frame(1, 0), "second_opinion")
     columns = (
@@ -123,35 +141,38 @@ def test_label_errors_name_what_was_said_by_whom_and_whether_it_was_asked_again(
 
 
 def test_models_are_compared_on_the_frames_that_both_scored(archive: ArchiveRows) -> None:
-    for index, (now, before) in enumerate([((1, 0.9), (1, 0.8)), ((2, 0.9), (1, 0.9)), ((2, 0.4), (1, 0.3))]):
-        for checkpoint, (top, confidence) in (("new", now), ("old", before)):
-            archive.add(
-                "frame_scores",
-                checkpoint_id=checkpoint,
-                frame_id=frame(1, index),
-                top_class_id=top,
-                confidence=confidence,
-                margin=0.5,
-            )
-    archive.add("frame_scores", checkpoint_id="new", frame_id=frame(1, 3), top_class_id=1, margin=0.25)
+    for index, (now, before) in enumerate([([1], [1]), ([2], [1, 2]), ([], [1]), ([], [])]):
+        for checkpoint, asserted in (("new", now), ("old", before)):
+            archive.add("frame_scores", checkpoint_id=checkpoint, frame_id=frame(1, index), margin=0.5)
+            archive.predict(checkpoint, frame(1, index), *((class_id, 0.3) for class_id in asserted))
+    archive.add("frame_scores", checkpoint_id="new", frame_id=frame(2, 0), margin=0.25)
     progress = ProgressQueries(archive.database)
     assert progress.sample(10) == [1, 2]
-    multi = progress.compare("new", "old", [1, 2], "multi_label")
-    assert multi.counts.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0]]  # nobody, zero, one
-    assert (multi.frames, multi.margin) == (4, 0.4375)
-    assert progress.compare("new", "old", [1], "single_label").counts.tolist() == [[1, 0], [2, 0]]
-    alone = progress.compare("new", None, [1], "multi_label")
+    found = progress.compare("new", "old", [1, 2])
+    assert found.counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 1, 0]]  # nobody, zero, one
+    assert (found.frames, found.margin) == (5, 0.45)
+    alone = progress.compare("new", None, [1])
     assert (alone.counts.size, alone.frames) == (0, 4)
-    assert progress.compare("new", "old", [], "multi_label").margin is None
+    assert progress.compare("new", "old", []).margin is None
 
 
-def test_random_answers_are_those_of_random_arms_that_the_model_was_tried_on(archive: ArchiveRows) -> None:
-    archive.add("selection_batches", batch_id=1, created_at=NOW, run_id="a")
-    for index, arm in enumerate(("random", "random", "strategy", "random")):
-        select(archive, 1, frame(1, index), arm, 0.25 if arm == "random" else None)
-        opinion(archive, frame(1, index), 0.5, 1, right=[1, 0, 1, None][index])
+def test_random_answers_have_the_chance_of_all_batches_that_could_have_drawn_them(
+    archive: ArchiveRows,
+) -> None:
+    (young,) = archive.video(3, [0], registered_at=NOW + timedelta(minutes=30))
+    for batch, made in ((1, NOW), (2, LATER)):
+        archive.add("selection_batches", batch_id=batch, created_at=made, run_id=str(batch))
+    for index, (batch, arm) in enumerate([(1, "random"), (1, "strategy"), (2, "random"), (2, "random")]):
+        select(archive, batch, frame(1, index), arm, {1: 0.5, 2: 0.25}[batch] if arm == "random" else None)
+        opinion(archive, frame(1, index), 0.5, 0, right=[1, 1, 0, None][index])
+    select(archive, 2, young, "random", 0.25)
+    opinion(archive, young, 0.5, 0)
     found = ProgressQueries(archive.database).random_answers("ck")
-    assert found.to_numpy().tolist() == [[frame(1, 0), 1, 0.25], [frame(1, 1), 0, 0.25]]
+    assert found.to_numpy().tolist() == [
+        [frame(1, 0), 1, 0.625],
+        [frame(1, 2), 0, 0.625],
+        [young, 1, 0.25],
+    ]
     assert ProgressQueries(archive.database).random_answers("other").empty
 
 

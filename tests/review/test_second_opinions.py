@@ -11,6 +11,7 @@ from al_assets.review.second_opinions import (
     JudgedFrames,
     Opinions,
     Trust,
+    model_right,
     score_frames,
     score_judged,
     score_open,
@@ -103,10 +104,41 @@ def test_what_the_model_does_not_know_has_no_score() -> None:
     )
     assert np.isnan(found.score).tolist() == [True, False]
     assert found.column.tolist() == [-1, 0]
-    single = score_frames(
-        judged([[0, 0], [1, 0]], [[1, 1], [1, 1]], [[0.5, 0.5], [0.9, 0.1]]), "single_label"
+
+
+def test_a_class_that_was_never_labelled_takes_nothing_from_the_others() -> None:
+    p = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
+    votes = np.array([[1, 0], [1, 0], [0, 0]])
+    without = score_frames(JudgedFrames(votes, np.ones_like(votes), p), "single_label")
+    assert np.isnan(without.score).tolist() == [False, False, True]  # nobody was named in the last
+    wider = np.column_stack([p, np.full(3, np.nan)])
+    also = np.column_stack([votes, [0, 0, 1]])
+    found = score_frames(JudgedFrames(also, np.ones_like(also), wider), "single_label")
+    assert np.isnan(found.score).tolist() == [False, False, True]
+    assert (found.score[0] > found.score[1]) == (without.score[0] > without.score[1])
+
+
+def test_a_model_is_right_only_where_it_says_all_that_people_say() -> None:
+    targets = np.array([[1, 0, -1], [1, 1, 0], [0, 0, 1], [-1, -1, -1], [0, 0, 0]], dtype=np.int8)
+    p = np.array([[0.9, 0.1, 0.9], [0.9, 0.1, 0.1], [0.1, 0.1, np.nan], [0.5, 0.5, 0.5], [0.1, 0.2, 0.1]])
+    right = model_right(targets, p, np.full(3, 0.5), "multi_label")
+    assert right[[0, 1, 2, 4]].tolist() == [1, 0, 0, 1]  # a class it has not met is missed
+    assert np.isnan(right[3])
+    single = model_right(
+        np.array([[1, 0], [0, 1], [0, 0]], np.int8), p[[0, 1, 4], :2], np.full(2, 0.5), "single_label"
     )
-    assert np.isnan(single.score).tolist() == [True, False]
+    assert single.tolist() == [1, 0, 0]  # it always names somebody
+
+
+def test_a_handful_of_second_opinions_does_not_decide_whom_to_trust() -> None:
+    p = np.tile([0.05, 0.95], (200, 1))
+    votes = np.tile([1, 0], (200, 1))
+    votes[100:] = [0, 1]
+    p[100:] = [0.95, 0.05]
+    votes[:3] = [1, 1]
+    weights = trust(Opinions(votes, p))
+    assert weights.model < 0.01  # wrong on all that one person judged
+    assert weights.annotator == 1
 
 
 @pytest.mark.parametrize("task", ["single_label", "multi_label"])

@@ -27,10 +27,11 @@ def test_split_classes_come_first_then_the_lowest_scores_that_beat_open_frames()
     assert found.frame_ids.tolist() == [14, 13, 12]
     assert found.reasons == [
         "second opinion: its class one was split",
-        "second opinion: 3 annotators, of whom some may be wrong; ActiveLab score 0.100",
+        "second opinion: 3 annotators are divided; ActiveLab score 0.100",
         "second opinion: a model of other clips gives zero 0.03; ActiveLab score 0.200",
     ]
     assert found.first(1).frame_ids.tolist() == [14]
+    assert found.urgent == 1
 
 
 def test_nothing_is_asked_again_where_open_frames_are_more_doubtful() -> None:

@@ -303,5 +303,9 @@ def test_asking_again_never_takes_more_than_the_strategy_has() -> None:
     assert arm_sizes(policy, 0, again=7) == ArmSizes(0, 5, 5, 0)
     policy = BatchPolicy(size=10, random_fraction=0.2, evaluation_fraction=0.3, second_opinion_fraction=1)
     assert arm_sizes(policy, 0, again=3) == ArmSizes(2, 2, 3, 3)
+    policy = BatchPolicy(size=10, random_fraction=0.2, evaluation_fraction=0.3, second_opinion_fraction=0.1)
+    assert arm_sizes(policy, 0, again=9) == ArmSizes(4, 2, 3, 1)
+    assert arm_sizes(policy, 0, again=9, urgent=4) == ArmSizes(1, 2, 3, 4)
+    assert arm_sizes(policy, 0, again=9, urgent=9) == ArmSizes(0, 2, 3, 5)
     with pytest.raises(ValueError, match="second_opinion_fraction"):
         BatchPolicy(size=10, second_opinion_fraction=1.5)

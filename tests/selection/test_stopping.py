@@ -22,8 +22,8 @@ def test_kappa_is_scikit_learns() -> None:
     assert kappa(counts) == pytest.approx(cohen_kappa_score(one, other))
 
 
-def test_kappa_of_models_that_give_all_frames_one_answer_is_one_and_of_no_frame_none() -> None:
-    assert kappa(np.array([[7.0]])) == 1
+def test_kappa_of_models_that_give_all_frames_one_answer_is_unknown() -> None:
+    assert kappa(np.array([[7.0]])) is None
     assert kappa(np.empty((0, 0))) is None
 
 
@@ -40,6 +40,21 @@ def test_random_accuracy_is_right_on_average_where_plain_shares_are_not() -> Non
     truth = 0.1 * 0.9 + 0.9 * 0.5
     assert np.mean(weighed) == pytest.approx(truth, abs=0.02)
     assert np.mean(plain) == pytest.approx(0.7, abs=0.02)
+
+
+def test_random_accuracy_is_right_on_average_in_an_archive_that_grew() -> None:
+    rng = np.random.default_rng(7)
+    found = []
+    for _ in range(200):
+        # Ten batches draw from 1,000 frames, the eleventh from 10,000; the newer ones are harder.
+        old, new = rng.random(60) < 0.95, rng.random(90) < 0.5
+        chances = np.repeat([1 - 0.995**10 * 0.99, 0.01], [60, 90])
+        found.append(
+            random_accuracy(np.concatenate([old, new]).astype(float), chances, np.arange(150), rng).value
+        )
+    truth = (0.95 * 60 / chances[0] + 0.5 * 90 / chances[-1]) / (60 / chances[0] + 90 / chances[-1])
+    assert np.mean(found) == pytest.approx(truth, abs=0.01)
+    assert truth == pytest.approx(0.545, abs=0.005)
 
 
 def test_the_interval_of_random_accuracy_holds_the_truth_and_counts_clips_not_frames() -> None:
@@ -76,7 +91,7 @@ def test_gain_is_the_slope_per_hundred_labels_with_an_interval_around_it() -> No
     assert found.low is not None
     assert found.high is not None
     assert found.low < 0.1 < found.high
-    assert gain(curve(0.1, 0.5, 0.5, 0.5, 0.5, 0.5)).value == pytest.approx(0, abs=1e-9)
+    assert gain(curve(0.1, *[0.5] * 10)).value == pytest.approx(0, abs=1e-9)
 
 
 def test_gain_is_unknown_of_two_models_or_without_new_labels() -> None:
@@ -85,10 +100,17 @@ def test_gain_is_unknown_of_two_models_or_without_new_labels() -> None:
     assert gain([Measured(100, 0.5, None, None)] * 5).value is None
 
 
+def test_advice_to_stop_can_come_about_with_intervals_as_they_are() -> None:
+    points = curve(*[0.85] * 10, half=0.05, step=50)
+    assert advise(points, [0.995] * 10, 0.05, enough=True)[0] == "may_stop"
+
+
 @pytest.mark.parametrize(
     ("values", "stability", "enough", "advice", "told"),
     [
         ([0.8] * 6, [0.995] * 4, True, "may_stop", "agree with those before them"),
+        ([0.3] * 6, [0.995] * 4, True, "go_on", "quality is poor (0.30)"),
+        ([0.8, 0.8, 0.8, 0.6, 0.6], [0.995] * 4, True, "go_on", "quality falls"),
         ([0.8] * 6, [0.9] * 4, True, "go_on", "still change their minds"),
         ([0.4, 0.5, 0.6, 0.7, 0.8], [0.995] * 4, True, "go_on", "100 labels bought +0.100"),
         ([0.8] * 6, [0.995] * 4, False, "too_early", "too few hold-out labels"),

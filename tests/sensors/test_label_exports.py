@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from resources.errors import StorageError
 from resources.spool import Spool
 from resources.storage import Storage
 from sensors.label_exports import make_label_exports
+from support.archive_rows import NOW, ArchiveRows
 from support.small_archives import SmallArchive, empty_archive
 from support.ticks import FAILURE, SUCCESS, Ticks, asked
 
@@ -99,7 +101,7 @@ def test_learn_that_failed_is_not_asked_for_again_until_there_is_more_to_learn(t
     tick(ticks)
     ticks.end(FAILURE)
     assert tick(ticks) == []
-    assert "learn failed on these exports; see its run, then re-execute it" in ticks.message
+    assert "learn failed on these: 1 new label exports; see its run, then re-execute it" in ticks.message
     ticks.drop("label_exports/b.csv", ANSWERS + "\n")
     tick(ticks)
     assert tick(ticks) == ["learn"]
@@ -125,6 +127,21 @@ def test_imported_exports_are_left_alone(ticks: Ticks) -> None:
     ticks.touch("label_exports/a.csv")
     assert [tick(ticks) for _ in range(3)] == [[], [], []]
     assert ticks.message == "every label export is imported"
+
+
+def test_classes_that_were_split_are_learned_from_once(ticks: Ticks) -> None:
+    rows = ArchiveRows(ticks.archive.database)
+    rows.classes("zero", "one")
+    before, after = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
+    ticks.archive.classes.split("zero", ["nought", "oh"], NOW)
+    assert tick(ticks) == []  # no labels were made yet
+    rows.add("materializations", materialization_id=1, asset="labels", committed_at=before)
+    assert tick(ticks) == ["learn"]
+    assert tick(ticks) == []
+    ticks.end(SUCCESS)
+    rows.add("materializations", materialization_id=2, asset="labels", committed_at=after)
+    ticks.archive.classes.rename("one", "One", after + timedelta(hours=1))
+    assert tick(ticks) == []
 
 
 def test_exports_to_be_read_again_after_an_undo_are_asked_for_though_they_were_learned_once(

@@ -54,8 +54,9 @@ def test_the_overview_counts_what_became_of_every_video(archive: ArchiveRows) ->
     archive.label(first, 1)
     archive.label(first, 2, present=0)
     archive.annotation(2**32, first, "ann", "labelled", 1)
+    archive.add("selection_batches", batch_id=1, run_id="r")
     for rank, frame in enumerate((first, second, third), 1):
-        archive.add("selections", batch_id=1, rank=rank, frame_id=frame)
+        archive.add("selections", batch_id=1, rank=rank, frame_id=frame, arm="strategy")
     archive.annotation(2**32 + 1, second, "ann", "cannot_tell")
     archive.annotation(2**32 + 2, first, "ben", "cannot_tell")
     counts = "frames, scored_frames, labelled_frames, unclear_frames, waiting_frames"

@@ -1,7 +1,7 @@
 """CSV exports of any size: plain rows by the block, every other by `csv_rows`, in the same order with the same result.
 
 Plain is a row that names its frame by frame_id alone, has one label and no box, needs no quotes, and is the only one
-of its answer. Not here: what a row means, which csv_rows knows. Held are the text and five numbers a row.
+of its answer. Not here: what a row means, which csv_cells knows. Held are the text and five numbers a row.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from al_assets.labels.formats import csv_rows
-from al_assets.labels.formats.csv_rows import Row
+from al_assets.labels.formats import csv_cells, csv_rows
+from al_assets.labels.formats.csv_cells import Row
 from al_assets.labels.formats.plain import BLOCK, NO_MOMENT, Numbers, PlainBlock, Saying, microseconds
 from al_assets.labels.formats.records import UNANSWERED, UNKNOWN_ANNOTATOR, Record
 from al_assets.labels.formats.values import decode_text, judgement, moment, storable
@@ -54,7 +54,7 @@ class _Rows:
         self._frame, self._label = columns.index("frame_id"), columns.index("label")
         self._when = columns.index("annotated_at") if "annotated_at" in columns else None
         self._who = columns.index("annotator") if "annotator" in columns else None
-        self._blank = [columns.index(n) for n in (*csv_rows.SIDES, csv_rows.JUDGED) if n in columns]
+        self._blank = [columns.index(n) for n in (*csv_cells.SIDES, csv_cells.JUDGED) if n in columns]
         self._starts, self._frames, self._moments, self._codes, self._people = (array("q") for _ in range(5))
         self._sayings: list[Saying] = []
         self._known: dict[tuple[str, str], int] = {}
@@ -115,7 +115,7 @@ class _Rows:
         if label.strip() == UNANSWERED:
             return _SKIPPED
         try:
-            mark = csv_rows.mark({"label": label})
+            mark = csv_cells.mark({"label": label})
             outcome, marks = judgement([] if mark is None else [mark])
             who = clean_name(annotator.strip(), "annotator") if annotator.strip() else UNKNOWN_ANNOTATOR
         except BrokenValueError:
@@ -128,8 +128,8 @@ class _Rows:
 
     def _row(self, line: str, position: int) -> Row | None:
         cells = line.split(self._delimiter)
-        fields = csv_rows.fields_of(self._columns, cells)
-        return csv_rows.row_of(fields, cells, len(self._columns), position, storable(line))
+        fields = csv_cells.fields_of(self._columns, cells)
+        return csv_cells.row_of(fields, cells, len(self._columns), position, storable(line))
 
     def records(self) -> Iterator[Record | PlainBlock]:
         """Answers in the order of their first rows."""

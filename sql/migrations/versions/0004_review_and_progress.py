@@ -14,7 +14,7 @@ depends_on = None
 
 
 SAID_ANEW = (
-    ("class_changes", "change", sa.String(16), "renamed, merged, separated or split"),
+    ("class_changes", "change", sa.String(16), "renamed, merged, separated, split or rejoined"),
     (
         "class_changes",
         "after",
@@ -22,11 +22,13 @@ SAID_ANEW = (
         "name after, or name of the class that it counts as now or became",
     ),
     ("selections", "arm", sa.String(16), "strategy, random, evaluation or second_opinion"),
+    ("labels", "annotation_id", sa.BigInteger(), "latest annotation that says so"),
 )
 SAID_BEFORE = (
     ("class_changes", "change", sa.String(16), "renamed, merged or separated"),
     ("class_changes", "after", sa.Unicode(200), "name after, or name of the class that it counts as now"),
     ("selections", "arm", sa.String(16), "strategy, random or evaluation"),
+    ("labels", "annotation_id", sa.BigInteger(), "latest annotation behind the consensus"),
 )
 
 
@@ -110,7 +112,7 @@ def upgrade() -> None:
             "random_accuracy",
             sa.Double(),
             nullable=True,
-            comment="share of unjudged training frames it gets right, estimated",
+            comment="share of training frames it gets wholly right, estimated",
         ),
         sa.Column("random_low", sa.Double(), nullable=True, comment="lower end of the 95 % interval"),
         sa.Column("random_high", sa.Double(), nullable=True, comment="upper end of the 95 % interval"),
@@ -164,6 +166,9 @@ def upgrade() -> None:
         ),
         sa.Column("annotators", sa.Integer(), nullable=False, comment="annotators who judged the frame"),
         sa.Column(
+            "divided", sa.SmallInteger(), nullable=False, comment="1 if they do not agree on every class"
+        ),
+        sa.Column(
             "model_right",
             sa.SmallInteger(),
             nullable=True,
@@ -182,10 +187,17 @@ def upgrade() -> None:
         comment="One row per checkpoint and judged training frame: how much another opinion on it would be worth.",
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("class_changes", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column("into_class_id", sa.Integer(), nullable=True, comment="class that it was split into")
+        )
 
 
 def downgrade() -> None:
     _comment(SAID_BEFORE)
+    with op.batch_alter_table("class_changes", schema=None) as batch_op:
+        batch_op.drop_column("into_class_id")
+
     op.drop_table("second_opinions")
     op.drop_table("labelling_progress")
     op.drop_table("implausible_labels")
