@@ -19,7 +19,7 @@ from al_assets.labels.class_book import ClassBook
 from al_assets.labels.consensus import consensus
 from al_assets.labels.formats import open_blocks
 from al_assets.labels.formats.records import ExportUnreadableError
-from al_assets.labels.standing import said_last, standing
+from al_assets.labels.standing import Standing, said_last, standing_of
 from al_assets.settings import ClassesSettings, Settings
 from resources import tables
 from resources.archive import Archive
@@ -241,70 +241,10 @@ def labels(
     )
 
 
-@dataclass(frozen=True)
-class Standing:
-    """What counts now, as `consensus` and `Said.of` take it: a merged class has its votes as the one it counts as."""
-
-    annotations: pd.DataFrame
-    marks: pd.DataFrame
-    class_ids: list[int]
-    since: dict[int, int]
-
-
 def standing_now(archive: Archive, task: Task) -> Standing:
-    """All annotations that stand, of imported exports."""
+    """All annotations of imported exports that stand."""
     rows, marks = archive.labels.live_annotations()
-    classes = archive.labels.classes()
-    merged = classes.dropna(subset="merged_into")
-    shown = dict(zip(merged["class_id"], merged["merged_into"].astype(int), strict=True))
-    judged: list[Any] = [
-        [shown.get(key, key) for key in json.loads(text)] if isinstance(text, str) else None
-        for text in rows["judged"]
-    ]
-    rows = rows.assign(judged=judged)
-    stand = standing(rows)
-    active = classes[(classes["active"] == 1) & classes["merged_into"].isna()]["class_id"].tolist()
-    since: dict[int, int] = {}
-    for class_id, export_id in _since(rows, [*active, *shown]).items():
-        target = shown.get(class_id, class_id)
-        since[target] = min(since.get(target, export_id), export_id)
-    marks = marks.assign(class_id=marks["class_id"].replace(shown))
-    parts = {key: {shown.get(part, part) for part in into} for key, into in archive.classes.parts().items()}
-    stand = _which_part_is_open(stand, marks, parts, active, since)
-    if task == "single_label":
-        # Whose classes are all out of use, or who names several, has given no answer that counts; nor said "nobody".
-        named = marks[marks["class_id"].isin(active)].groupby("annotation_id")["class_id"].nunique()
-        answered = set(named.index[named == 1])
-        stand = stand[
-            stand["annotation_id"].isin(answered) | ~stand["annotation_id"].isin(marks["annotation_id"])
-        ]
-    return Standing(stand, marks, active, since)
-
-
-def _which_part_is_open(
-    stand: pd.DataFrame,
-    marks: pd.DataFrame,
-    parts: Mapping[int, set[int]],
-    active: Sequence[int],
-    since: Mapping[int, int],
-) -> pd.DataFrame:
-    """Who named a class that was split has not judged its parts: it is one of them, and nobody knows which."""
-    by_annotation: dict[int, set[int]] = {}
-    for annotation_id, class_id in zip(marks["annotation_id"], marks["class_id"], strict=True):
-        if class_id in parts:
-            by_annotation.setdefault(annotation_id, set()).update(parts[class_id])
-    if not by_annotation:
-        return stand
-    judged: list[Any] = []
-    for row in rows_of(stand[["annotation_id", "export_id", "judged"]]):
-        unknown = by_annotation.get(row.annotation_id)
-        if unknown is None:
-            judged.append(row.judged)
-            continue
-        every = [class_id for class_id in active if since.get(class_id, 0) <= row.export_id]
-        listed = row.judged if isinstance(row.judged, list) else every
-        judged.append([key for key in listed if key not in unknown])
-    return stand.assign(judged=judged)
+    return standing_of(rows, marks, archive.labels.classes(), archive.classes.parts(), task)
 
 
 def current_labels(archive: Archive, settings: Settings) -> pa.Table:
@@ -318,14 +258,3 @@ def current_labels(archive: Archive, settings: Settings) -> pa.Table:
         since_export=now.since,
         rule=settings.labelling.consensus,
     )
-
-
-def _since(rows: pd.DataFrame, class_ids: Sequence[int]) -> dict[int, int]:
-    """class_id -> first export that could use the class: "all classes" in an earlier one does not mean it."""
-    through = rows.groupby("export_id")["judged_through"].max().sort_index()
-    since = {}
-    for class_id in class_ids:
-        knowing = through.index[through >= class_id]
-        if len(knowing):
-            since[class_id] = int(knowing[0])
-    return since

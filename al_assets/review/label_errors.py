@@ -6,6 +6,7 @@ which must be of models that did not see the frame's clip.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +106,8 @@ def _issues(given: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]
     """(n,) whether each label is likely wrong, by the noise rates that the confident joint shows."""
     from cleanlab.filter import find_label_issues
 
-    # One process: the labels are few, and a pool of them would start anew for every class.
-    issues = find_label_issues(given, probabilities, n_jobs=1, min_examples_per_class=FEWEST)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "May not flag all label issues", UserWarning)
+        # One process: the labels are few, and a pool of them would start anew for every class.
+        issues = find_label_issues(given, probabilities, n_jobs=1, min_examples_per_class=FEWEST)
     return np.asarray(issues, dtype=np.bool_)

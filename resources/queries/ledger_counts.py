@@ -14,11 +14,20 @@ def totals(connection: sa.Connection) -> dict[str, int]:
     found["rejects"] = connection.scalar(sa.select(sa.func.count()).select_from(label_rejects)) or 0
     query = sa.select(sa.func.count(sa.distinct(labels.c.frame_id)))
     found["labelled_frames"] = connection.scalar(query) or 0
+    taken_back = annotations.alias()
     unclear = (
         sa.select(sa.func.count(sa.distinct(annotations.c.frame_id)))
         .join(label_exports, label_exports.c.export_id == annotations.c.export_id)
         .where(label_exports.c.status == "imported", annotations.c.outcome == "cannot_tell")
         .where(~sa.exists().where(labels.c.frame_id == annotations.c.frame_id))
+        .where(
+            ~sa.exists().where(
+                taken_back.c.frame_id == annotations.c.frame_id,
+                taken_back.c.annotation_id > annotations.c.annotation_id,
+                taken_back.c.annotator == annotations.c.annotator,
+                taken_back.c.outcome == "deleted",
+            )
+        )
     )
     found["unclear_frames"] = connection.scalar(unclear) or 0
     return found

@@ -42,6 +42,21 @@ def test_who_named_a_split_class_has_not_judged_its_parts(archive: Archive, judg
     assert said(archive, "multi_label") == {2: 1, 3: 0}
 
 
+def test_parts_of_parts_are_open_too(archive: Archive) -> None:
+    ArchiveRows(archive.database).annotation(1 << 32, FRAME, "anna", "labelled", 1)
+    split_zero(archive)
+    archive.classes.split("oh", ["oh one", "oh two"], NOW)
+    assert said(archive, "multi_label") == {2: 0, 3: 0}
+
+
+def test_who_cannot_tell_and_takes_it_back_is_not_counted(archive: Archive) -> None:
+    rows = ArchiveRows(archive.database)
+    rows.annotation(1 << 32, FRAME, "anna", "cannot_tell")
+    assert archive.labels.totals()["unclear_frames"] == 1
+    rows.annotation((1 << 32) + 1, FRAME, "anna", "deleted")
+    assert archive.labels.totals()["unclear_frames"] == 0
+
+
 def test_who_named_a_part_has_judged_the_others(archive: Archive) -> None:
     split_zero(archive)
     ArchiveRows(archive.database).annotation(1 << 32, FRAME, "anna", "labelled", 4)
