@@ -1,6 +1,6 @@
 """Looks at `label_exports/`: registers versions that stand still, and asks for one `learn` run. No parsing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -11,14 +11,16 @@ from al_assets.frames.registration import LOOKS_BEFORE_READING
 from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.errors import FileMissingError, StorageError
-from resources.kept_exports import keep
-from resources.queries.labels import UNCLAIMED
+from resources.kept_exports import AREA as KEPT
+from resources.kept_exports import LARGEST, keep, kept_path
+from resources.queries.labels import UNCLAIMED, Export
 from resources.storage import StoredFile
 from sensors.runs import busy, digest, ended, request
 
 AREA = "label_exports"
 PATH_LENGTH = 400
 FAULTS_SHOWN = 5
+KEPT_PER_TICK = 10
 
 
 def settle(
@@ -72,9 +74,32 @@ def register_exports(archive: Archive, settings: Settings, now: datetime) -> tup
         for f in settled
         if f.path in hashes and (f.path, f.etag) in still
     ]
+    faults += keep_registered(archive, files, latest)
     new = archive.labels.register(versions, now, after=latest)
     archive.videos.record_looks(AREA, looks, now)
     return new, len(looks), faults
+
+
+def keep_registered(archive: Archive, files: Sequence[StoredFile], latest: Mapping[str, Export]) -> list[str]:
+    """Keep copies of files that were registered by a version of the platform that kept none; returns faults."""
+    kept = {file.path for file in archive.storage.list(f"{KEPT}/")}
+    bare = [
+        file
+        for file in files
+        if (export := latest.get(file.path)) is not None
+        and export.etag == file.etag
+        and file.size_bytes <= LARGEST
+        and kept_path(export.sha256) not in kept
+    ]
+    faults = []
+    for file in bare[:KEPT_PER_TICK]:
+        try:
+            keep(archive.storage, file)
+        except FileMissingError:
+            continue
+        except (StorageError, OSError) as error:
+            faults.append(f"{file.path} cannot be kept: {error}")
+    return faults
 
 
 def make_label_exports(settings: Settings) -> dg.SensorDefinition:

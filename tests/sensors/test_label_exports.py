@@ -129,6 +129,20 @@ def test_imported_exports_are_left_alone(ticks: Ticks) -> None:
     assert ticks.message == "every label export is imported"
 
 
+def test_exports_registered_before_copies_were_kept_get_theirs(ticks: Ticks) -> None:
+    ticks.drop("label_exports/a.csv", ANSWERS)
+    tick(ticks)
+    tick(ticks)
+    (copy,) = ticks.archive.storage.list("kept_exports/")
+    ticks.archive.storage.delete(copy.path)
+    tick(ticks)
+    assert [file.path for file in ticks.archive.storage.list("kept_exports/")] == [copy.path]
+    ticks.archive.storage.delete(copy.path)
+    ticks.drop("label_exports/a.csv", ANSWERS + "16777217,one\n")
+    tick(ticks)
+    assert ticks.archive.storage.list("kept_exports/") == []  # what it was is gone; what it is still moves
+
+
 def test_classes_that_were_split_are_learned_from_once(ticks: Ticks) -> None:
     rows = ArchiveRows(ticks.archive.database)
     rows.classes("zero", "one")
