@@ -117,6 +117,8 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def write(self, path: str, data: bytes | IO[bytes]) -> None:
         """Write the file whole or not at all, over an older one. data: a stream is read from where it stands."""
+        if not isinstance(data, bytes) and not hasattr(data, "read"):
+            raise TypeError(f"{path} is to be written as bytes; say in which encoding")
         self._files.write(clean(path), data)
 
     def exists(self, path: str) -> bool:

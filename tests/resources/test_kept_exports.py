@@ -116,7 +116,9 @@ def test_a_home_from_before_there_were_copies_works_on(imports: Imports) -> None
     imports.archive.labels.undo(1)
     assert imports.learn() == 1
     assert imports.labels() == {0: {"zero"}, 2: {"two"}}
-    assert len(list((imports.root / "kept_exports").iterdir())) == 2  # those that are still there have theirs now
+    assert (
+        len(list((imports.root / "kept_exports").iterdir())) == 2
+    )  # those that are still there have theirs now
     shutil.rmtree(imports.root / "kept_exports")
     imports.csv("b.csv", (3, "one"))
     assert imports.learn() == 1
