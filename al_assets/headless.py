@@ -67,9 +67,11 @@ class Headless:
     ) -> dg.ExecuteInProcessResult:
         """Run a job to its end. Raises RunFailedError with the first failed step and its cause.
 
-        A job that changes the model waits for nobody: while another such run is under way it is refused.
+        A job that changes the model, or the labelling tool's project, waits for nobody: while another such run is
+        under way it is refused.
         """
-        if job in jobs.ONE_AT_A_TIME and (busy := in_flight(self.instance, *jobs.ONE_AT_A_TIME)):
+        rivals = next((each for each in (jobs.ONE_AT_A_TIME, (jobs.SYNC,)) if job in each), ())
+        if rivals and (busy := in_flight(self.instance, *rivals)):
             raise RunFailedError(
                 f"{job}: run {busy[0].run_id[:8]} of {busy[0].job_name} is under way; try again when it is done"
             )

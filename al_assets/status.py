@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from al_assets.labelling.note import UNKNOWN
-from al_assets.labelling_sync import find_project, read_stored_note
+from al_assets.labelling_look import answered_there, find_project, read_stored_note
 from resources.archive import Archive
 from resources.labelling_tool import LabelStudio
-from resources.labelling_tool_errors import LabellingToolError
 from resources.queries.labels import UNCLAIMED
 from resources.rows import rows_of
 
 TOOL_SECONDS = 5.0
+TOOL_LIMIT_SECONDS = 20.0
+UNDONE = "what an undo took back comes again with the next fetch; `al labels retract` takes an answer back for good"
 
 
 def tool_line(archive: Archive, tool: LabelStudio) -> str:
@@ -18,14 +18,18 @@ def tool_line(archive: Archive, tool: LabelStudio) -> str:
     if not tool.is_configured:
         return "none is connected (AL_LABEL_STUDIO_URL)"
     try:
-        note = read_stored_note(archive) or UNKNOWN
-        with tool.connect(timeout_seconds=TOOL_SECONDS) as server:
-            project = find_project(note, tool, server)
-    except (LabellingToolError, ValueError) as error:
+        with tool.connect(timeout_seconds=TOOL_SECONDS, limit_seconds=TOOL_LIMIT_SECONDS) as server:
+            project = find_project(read_stored_note(archive), tool, server)
+            if project is None:
+                return f"Label Studio at {tool.where} answers; no project yet"
+            there = answered_there(archive, server, project.project_id)
+    except RuntimeError as error:
         return str(error)
-    if project is None:
-        return f"Label Studio at {tool.where} answers; no project yet"
-    return f"{tool.where}/projects/{project.project_id}, {project.answers} answers, {project.skipped} skipped"
+    except Exception as error:
+        # The other lines matter more than whatever this is.
+        return f"cannot be asked ({type(error).__name__})"
+    said = f"{tool.where}/projects/{project.project_id}, {project.answers} answers, {project.skipped} skipped"
+    return f"{said}, answered there, open here: {there} ({UNDONE})" if there else said
 
 
 def status_lines(archive: Archive, tool: LabelStudio | None = None) -> list[tuple[str, str]]:

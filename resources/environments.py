@@ -70,14 +70,16 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
         storage_url=_storage_url(environ.get(STORAGE_URL) or "", folder) or str(home / "storage"),
         settings_path=next((path for path in candidates if path.is_file()), None),
         storage_options=_storage_options(environ),
-        label_studio_url=environ.get(LABEL_STUDIO_URL, "").strip(),
-        label_studio_token=environ.get(LABEL_STUDIO_TOKEN, ""),
+        label_studio_url=_without_secrets(environ.get(LABEL_STUDIO_URL, "").strip()),
+        label_studio_token=environ.get(LABEL_STUDIO_TOKEN, "").strip(),
     )
 
 
 def variable_of(secret: str) -> str | None:
     """The variable of this process that holds the secret, so that Dagster can show its name in place of its value."""
-    return next((name for name in SECRETS if secret and os.environ.get(name) == secret), None)
+    # Without the line break that ends a file which the variable was filled from.
+    values = {name: os.environ.get(name, "") for name in SECRETS}
+    return next((name for name, value in values.items() if secret and secret in (value, value.strip())), None)
 
 
 def database_password() -> str:
@@ -92,6 +94,17 @@ def _url_of_parts(environ: Mapping[str, str]) -> str:
     from resources.azure_sql import url_of_parts
 
     return url_of_parts(**parts, secret=bool(environ.get(DATABASE_PASSWORD)))
+
+
+def _without_secrets(url: str) -> str:
+    """A server's address that may be shown: without what stands before an @ or after a question mark.
+
+    A mark stays in its place, so that whoever connects can refuse it and say why.
+    """
+    before, at, host = url.rpartition("@")
+    scheme = before.partition("://")[0] + "://" if "://" in before else ""
+    shown, query, _ = (f"{scheme}***@{host}" if at else url).replace("#", "?").partition("?")
+    return f"{shown}?***" if query else shown
 
 
 def _sqlite_url(file: Path) -> str:

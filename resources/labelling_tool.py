@@ -1,4 +1,4 @@
-"""Label Studio as a Dagster resource, by its SDK: projects, tasks, stills, answers. What they mean is not known here.
+"""Where the connected labelling tool is, as a Dagster resource. What is asked of it, labelling_server knows.
 
 Nothing is done where no server is configured. The SDK is the extra `label-studio`, loaded when it is first used:
 it takes about a second and two hundred megabytes, and its versions from 2.0.20 on want numpy below 2.3.
@@ -6,64 +6,20 @@ it takes about a second and two hundred megabytes, and its versions from 2.0.20 
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import dagster as dg
 from pydantic import Field
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from resources.labelling_tool_errors import (
-    ADDRESS,
-    TOKEN,
-    LabellingToolError,
-    ToolAccessError,
-    ToolMissingError,
-    ToolUnreachableError,
-    explained,
-    readable,
-)
+from resources.labelling_server import LabelStudioServer
+from resources.labelling_tool_errors import ADDRESS, TOKEN, LabellingToolError, readable
 
-PAGE = 500
-"""Tasks a page: a thousand take the server half a second if only what we read is asked for."""
-TASK_FIELDS = "id,data,total_annotations,cancelled_annotations"
-ONCE = {"max_retries": 0}
-"""The SDK repeats what failed; a request that adds tasks must not be repeated before we have looked."""
-EXPORT_SECONDS = 600.0
 MISSING_SDK = (
     f"Label Studio's SDK is not installed; run pip install 'al-assets[label-studio]', or unset {ADDRESS}"
 )
-
-
-@dataclass(frozen=True)
-class ToolProject:
-    """A project as the server describes it; answers and skipped are numbers of annotations."""
-
-    project_id: int
-    title: str
-    description: str
-    config: str
-    answers: int
-    skipped: int
-    seen_at: datetime
-    """By the server's own clock, so that ours need not agree with it."""
-
-
-@dataclass(frozen=True)
-class ToolTask:
-    """A task of ours in a project; answered: somebody has answered or skipped it."""
-
-    task_id: int
-    batch_id: int
-    frame_id: int
-    answered: bool
 
 
 class LabelStudio(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -77,218 +33,65 @@ class LabelStudio(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def is_configured(self) -> bool:
         """Whether there is a server to talk to."""
-        return bool(self.url)
+        return bool(self.url.strip())
 
     @property
     def where(self) -> str:
         """The address without a password in it, for messages."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+        try:
+            parts = urlsplit(self.url.strip())
+        except ValueError:
+            return ADDRESS
+        host, path = (part.rpartition("@")[2] for part in (parts.netloc, parts.path))
+        return f"{parts.scheme}://{host}{path}".rstrip("/")
+
+    def address(self) -> SplitResult:
+        """The address in its parts. Raises LabellingToolError for one that cannot be used, without repeating it."""
+        try:
+            parts = urlsplit(self.url.strip())
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if "@" in self.url:
+            raise LabellingToolError(
+                f"{ADDRESS} holds a user or a password before an @; write it as http://HOST:PORT, the token in "
+                f"{TOKEN} is all that Label Studio wants"
+            )
+        if not usable or parts.query or parts.fragment:
+            raise LabellingToolError(f"{ADDRESS} is no address; write it as http://HOST:PORT")
+        return parts
+
+    def secret(self) -> str:
+        """The token. Raises LabellingToolError for what can be none, without repeating it."""
+        token = self.token.strip()
+        if not token:
+            raise LabellingToolError(f"{ADDRESS} is set and {TOKEN} is not; set both, or neither")
+        if not (token.isascii() and token.isprintable()):
+            raise LabellingToolError(
+                f"{TOKEN} holds characters that no token has, such as a line break or a long dash; copy it anew from "
+                "Account & Settings"
+            )
+        return token
 
     @contextmanager
-    def connect(self, *, timeout_seconds: float, attempts: int = 1) -> Iterator[LabelStudioServer]:
-        """The server, to talk to. attempts: how often a question is asked that may be asked again."""
-        if not self.token:
-            raise LabellingToolError(f"{ADDRESS} is set and {TOKEN} is not; set both, or neither")
-        if urlsplit(self.url).scheme not in ("http", "https"):
-            raise LabellingToolError(f"{ADDRESS} is no address; write it as http://HOST:PORT")
+    def connect(
+        self, *, timeout_seconds: float, attempts: int = 1, limit_seconds: float = math.inf
+    ) -> Iterator[LabelStudioServer]:
+        """The server, to talk to. attempts: how often a question is asked that may be asked again.
+
+        timeout_seconds: for one wait. limit_seconds: for all that is asked within, whatever the server does.
+        """
+        token, address = self.secret(), self.address()
+        secrets = (token, quote(token, safe=""))
         try:
-            import httpx
             from label_studio_sdk import LabelStudio as Client
+
+            from resources.labelling_tool_limits import Allowance, limited
         except ImportError as error:
             raise LabellingToolError(MISSING_SDK) from error
-        with httpx.Client(timeout=timeout_seconds, follow_redirects=True) as http:
-            with readable(self.where):
+        with limited(Allowance(self.where, limit_seconds), timeout_seconds) as http:
+            with readable(self.where, secrets):
                 # With the last slash the SDK finds its way where the server lies below a path.
-                client = Client(base_url=self.url.rstrip("/") + "/", api_key=self.token, httpx_client=http)
-            yield LabelStudioServer(client, self.where, urlsplit(self.url).path.rstrip("/"), attempts)
-
-
-@dataclass(frozen=True)
-class LabelStudioServer:
-    """A server that is talked to. Every method raises LabellingToolError or one of its kinds."""
-
-    client: Any
-    where: str
-    path: str
-    attempts: int
-
-    def project(self, project_id: int) -> ToolProject | None:
-        """A project; None where there is none of this number."""
-        try:
-            for attempt in self.asking():
-                with attempt, readable(self.where):
-                    reply = self.client.projects.with_raw_response.get(project_id, request_options=ONCE)
-        except ToolMissingError:
-            return None
-        # Rounded up: the header has whole seconds, and answers have fractions.
-        return _project(reply.data, parsedate_to_datetime(reply.headers["date"]) + timedelta(seconds=1))
-
-    def find(self, mark: str) -> int | None:
-        """Number of the oldest project whose description holds the mark."""
-        for attempt in self.asking():
-            with attempt, readable(self.where):
-                found = [
-                    int(each.id)
-                    for each in self.client.projects.list(page_size=100, request_options=ONCE)
-                    if mark in (each.description or "")
-                ]
-        return min(found, default=None)
-
-    def create(self, title: str, description: str, config: str) -> None:
-        """Make a project."""
-        with readable(self.where):
-            self.client.projects.create(
-                title=title, description=description, label_config=config, request_options=ONCE
-            )
-
-    def configure(self, project_id: int, config: str) -> None:
-        """Change a project's labelling configuration. Raises ToolRefusalError where answers would not fit.
-
-        Validated first: the update itself takes a choice away even where answers use it.
-        """
-        with readable(self.where):
-            self.client.projects.validate_label_config(project_id, label_config=config, request_options=ONCE)
-            self.client.projects.update(project_id, label_config=config, request_options=ONCE)
-
-    def tasks(self, project_id: int, first_batch: int) -> list[ToolTask]:
-        """Our tasks of a batch and all later ones, oldest first."""
-        filters = [_filter("data.batch_id", "greater_or_equal", first_batch)]
-        query = {"filters": {"conjunction": "and", "items": filters}, "ordering": ["tasks:id"]}
-        for attempt in self.asking():
-            with attempt, readable(self.where):
-                found = list(
-                    self.client.tasks.list(
-                        project=project_id,
-                        page_size=PAGE,
-                        include=TASK_FIELDS,
-                        query=json.dumps(query),
-                        request_options=ONCE,
-                    )
-                )
-        tasks = [
-            ToolTask(
-                task_id=int(task.id),
-                batch_id=int(task.data["batch_id"]),
-                frame_id=int(task.data["frame_id"]),
-                answered=bool((task.total_annotations or 0) + (task.cancelled_annotations or 0)),
-            )
-            for task in found
-            if "frame_id" in task.data
-        ]
-        return sorted(tasks, key=lambda task: task.task_id)
-
-    def changed_at(self, project_id: int) -> str:
-        """When an answer was last given, changed or skipped, as the server writes it; empty for never."""
-        filters = [_filter(name, "greater", 0) for name in ("total_annotations", "cancelled_annotations")]
-        query = {"filters": {"conjunction": "or", "items": filters}, "ordering": ["-tasks:updated_at"]}
-        for attempt in self.asking():
-            with attempt, readable(self.where):
-                page = self.client.tasks.list(
-                    project=project_id,
-                    page_size=1,
-                    include="id,updated_at",
-                    query=json.dumps(query),
-                    request_options=ONCE,
-                )
-                newest = [task.updated_at for task in page.items or []]
-        return newest[0].isoformat() if newest else ""
-
-    def add(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> None:
-        """Add tasks. Asked once: after a ToolUnreachableError nobody knows whether they are there."""
-        with readable(self.where):
-            self.client.projects.import_tasks(project_id, request=tasks, request_options=ONCE)
-
-    def remove(self, task_id: int) -> None:
-        """Remove a task; nothing happens where it is gone."""
-        try:
-            with readable(self.where):
-                self.client.tasks.delete(str(task_id), request_options=ONCE)
-        except ToolMissingError:
-            return
-
-    def stills(self, project_id: int) -> dict[str, str]:
-        """Addresses of the files uploaded to a project, by the name they were uploaded under."""
-        for attempt in self.asking():
-            with attempt, readable(self.where):
-                files = self.client.files.list(project_id, all_=True, request_options=ONCE)
-        # The server puts eight characters and a dash before the name.
-        return {each.file.rpartition("/")[2][9:]: f"{self.path}/data/{each.file}" for each in files}
-
-    def upload(self, project_id: int, files: Mapping[str, bytes]) -> None:
-        """Store JPEG files with a project, without making tasks of them; `stills` says where they are.
-
-        The SDK has no method for files, so its connection is used. The server keeps the files and then, where the
-        configuration shows more than the image, says that it cannot make tasks of them: no fault, as none are wanted.
-        """
-        with readable(self.where):
-            reply = self.client._client_wrapper.httpx_client.request(
-                f"api/projects/{project_id}/import",
-                method="POST",
-                params={"commit_to_project": "false"},
-                files={name: (name, data, "image/jpeg") for name, data in files.items()},
-                request_options=ONCE,
-            )
-        if reply.status_code not in (200, 201, 400):
-            raise explained(reply.status_code, _json(reply), self.where)
-
-    def answers(self, project_id: int) -> list[dict[str, Any]]:
-        """Tasks with their annotations as Label Studio exports them; those that nobody answered are left out."""
-        for attempt in self.asking():
-            with attempt, readable(self.where):
-                chunks = self.client.projects.exports.download_sync(
-                    project_id,
-                    export_type="JSON",
-                    download_all_tasks=False,
-                    download_resources=False,
-                    request_options={**ONCE, "timeout_in_seconds": EXPORT_SECONDS},
-                )
-                exported = json.loads(b"".join(chunks))
-        return list(exported)
-
-    def people(self) -> dict[int, str]:
-        """E-mail addresses of users by their number; empty where the token may not know."""
-        try:
-            for attempt in self.asking():
-                with attempt, readable(self.where):
-                    users = self.client.users.list(request_options=ONCE)
-        except (ToolAccessError, ToolMissingError):
-            return {}
-        return {int(user.id): str(user.email) for user in users if user.email}
-
-    def asking(self) -> Retrying:
-        """Tries of what may be tried again: `for attempt in server.asking(): with attempt: ...`."""
-        return Retrying(
-            retry=retry_if_exception_type(ToolUnreachableError),
-            stop=stop_after_attempt(self.attempts),
-            wait=wait_random_exponential(multiplier=1, max=30),
-            before_sleep=_say,
-            reraise=True,
-        )
-
-
-def _say(state: Any) -> None:
-    logging.getLogger(__name__).warning("%s", state.outcome.exception())
-
-
-def _project(data: Any, seen_at: datetime) -> ToolProject:
-    return ToolProject(
-        project_id=int(data.id),
-        title=str(data.title or ""),
-        description=str(data.description or ""),
-        config=str(data.label_config or ""),
-        answers=int(data.total_annotations_number or 0),
-        skipped=int(data.skipped_annotations_number or 0),
-        seen_at=seen_at,
-    )
-
-
-def _filter(name: str, operator: str, value: int) -> dict[str, Any]:
-    return {"filter": f"filter:tasks:{name}", "operator": operator, "type": "Number", "value": value}
-
-
-def _json(reply: Any) -> Any:
-    try:
-        return reply.json()
-    except ValueError:
-        return None
+                base = self.url.strip().rstrip("/") + "/"
+                client = Client(base_url=base, api_key=token, httpx_client=http)
+            yield LabelStudioServer(client, self.where, address.path.rstrip("/"), attempts, secrets)

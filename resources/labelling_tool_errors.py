@@ -1,17 +1,27 @@
 """What an error of Label Studio means for the owner who reads it: one line each, with the next action. No request here.
 
-The SDK's own messages hold headers and whole replies; they stay as the cause.
+The SDK's own errors hold headers and whole replies, the token and cookies among them: they are left behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 TOKEN = "AL_LABEL_STUDIO_TOKEN"
 ADDRESS = "AL_LABEL_STUDIO_URL"
 DETAIL = 400
+HIDDEN = "***"
+_SECRET = re.compile(
+    r"(?P<kind>\b(?:token|bearer|basic)\s+(?=\S*\d)|\b(?:sessionid|csrftoken)\s*[=:]\s*)[^\s,;\"')]+"
+    r"|\beyJ[\w-]+\.[\w-]+(?:\.[\w-]+)?",
+    re.IGNORECASE,
+)
+"""What a server may repeat of a request: its authorisation, its cookies, a token that it gave out itself."""
+_STRANGE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What our reading of a reply raises that has another shape than Label Studio's."""
 
 
 class LabellingToolError(RuntimeError):
@@ -35,8 +45,8 @@ class ToolRefusalError(LabellingToolError):
 
 
 @contextmanager
-def readable(where: str) -> Iterator[None]:
-    """Errors of the SDK within, as errors of this module."""
+def readable(where: str, secrets: Collection[str] = ()) -> Iterator[None]:
+    """Errors of the SDK within, as errors of this module. secrets: what no message may hold."""
     import httpx
     from label_studio_sdk.core.api_error import ApiError
 
@@ -44,22 +54,24 @@ def readable(where: str) -> Iterator[None]:
         yield
     except httpx.TimeoutException as error:
         raise ToolUnreachableError(
-            f"Label Studio at {where} does not answer in time; it is tried again"
-        ) from error
-    except (httpx.TransportError, httpx.RemoteProtocolError) as error:
+            f"Label Studio at {where} does not answer in time ({_kind(error)}); it is tried again"
+        ) from None
+    except httpx.TransportError as error:
         raise ToolUnreachableError(
-            f"Label Studio at {where} cannot be reached; start it, or correct {ADDRESS}"
-        ) from error
+            f"Label Studio at {where} cannot be reached; start it, or correct {ADDRESS} ({_kind(error)})"
+        ) from None
     except ApiError as error:
-        raise explained(error.status_code, error.body, where) from error
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError) as error:
+        raise explained(error.status_code, error.body, where, secrets) from None
+    except (httpx.HTTPError, httpx.InvalidURL, *_STRANGE) as error:
         # Whatever answers there, its replies are not Label Studio's.
-        raise LabellingToolError(f"what answers at {where} is no Label Studio; correct {ADDRESS}") from error
+        raise LabellingToolError(
+            f"what answers at {where} is no Label Studio ({_kind(error)}); correct {ADDRESS}"
+        ) from None
 
 
-def explained(status: int | None, body: Any, where: str) -> LabellingToolError:
+def explained(status: int | None, body: Any, where: str, secrets: Collection[str] = ()) -> LabellingToolError:
     """The error that a reply means."""
-    said = detail(body)
+    said = detail(body, secrets)
     if status in (401, 403):
         return ToolAccessError(
             f"Label Studio at {where} refuses the token ({said or status}); make one under Account & Settings and "
@@ -69,18 +81,36 @@ def explained(status: int | None, body: Any, where: str) -> LabellingToolError:
         return ToolUnreachableError(f"Label Studio at {where} is out of order ({status}); it is tried again")
     if status == 404 and isinstance(body, dict):
         return ToolMissingError(f"Label Studio at {where} has no such thing ({said or status})")
-    if status == 400 and said:
+    if status == 413:
+        # Said by a proxy as a rule, in a page of its own.
+        return ToolRefusalError(
+            f"Label Studio at {where} takes no request of this size (413); raise the limit of the proxy before it, "
+            "such as client_max_body_size of nginx"
+        )
+    if status is not None and 400 <= status < 500 and said:
         return ToolRefusalError(f"Label Studio at {where} refuses: {said}")
     return LabellingToolError(f"what answers at {where} is no Label Studio ({status}); correct {ADDRESS}")
 
 
-def detail(body: Any) -> str:
+def detail(body: Any, secrets: Collection[str] = ()) -> str:
     """What a reply says in words, on one line; empty where it is a page or nothing."""
     if not isinstance(body, dict):
         return ""
     parts: list[str] = []
     _words(body.get("validation_errors") or body.get("detail") or body.get("non_field_errors") or "", parts)
-    return " ".join(" ".join(parts).split())[:DETAIL]
+    # Hidden before it is cut: half a token is a secret too.
+    return hidden(" ".join(" ".join(parts).split()), secrets)[:DETAIL]
+
+
+def hidden(text: str, secrets: Collection[str]) -> str:
+    """The text without the secrets, and without what looks like one."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return _SECRET.sub(lambda found: f"{found['kind'] or ''}{HIDDEN}", text)
+
+
+def _kind(error: Exception) -> str:
+    return type(error).__name__
 
 
 def _words(value: Any, parts: list[str]) -> None:

@@ -11,13 +11,14 @@ from functools import cached_property
 import dagster as dg
 
 from al_assets.automation import IN_FLIGHT, REASON_TAG, WORK_TAG, keys_between
-from al_assets.jobs import INGEST, LEARN_ASSETS
+from al_assets.jobs import INGEST, LEARN_ASSETS, SYNC
 from resources.queries.chunks import in_chunks
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 ANY_ASSETS = "__ASSET_JOB"
 """Dagster's own job, as which assets run that a person materialises in the UI."""
 INGEST_ASSETS = ("frames", "embeddings")
+SYNC_ASSETS = ("labelling_project",)
 LOOKED_BACK = 200
 """Failed runs looked at: the newest, so that a tick's cost does not grow with history."""
 BROKEN = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -32,7 +33,8 @@ WORDS = {
 
 def in_flight(instance: dg.DagsterInstance, *jobs: str) -> list[dg.DagsterRun]:
     """Runs that are queued or under way: of the jobs, or of the jobs' assets by hand."""
-    assets = {*(INGEST_ASSETS if INGEST in jobs else ()), *(LEARN_ASSETS if {*jobs} - {INGEST} else ())}
+    assets = {*(INGEST_ASSETS if INGEST in jobs else ()), *(SYNC_ASSETS if SYNC in jobs else ())}
+    assets |= {*(LEARN_ASSETS if {*jobs} - {INGEST, SYNC} else ())}
     return [
         run
         for job in (*jobs, ANY_ASSETS)

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 
+from al_assets.archives import make_labelling_tool
 from al_assets.definitions import build_defs, make_resources
 from al_assets.settings import Settings
 from resources.archive import Archive
@@ -49,6 +50,31 @@ def test_what_the_ui_shows_holds_names_of_variables_only(
     assert variable in shown
     assert "c2VjcmV0" not in shown
     assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AL_LABEL_STUDIO_TOKEN", "c2VjcmV0\n"),
+        ("AL_LABEL_STUDIO_TOKEN", " c2VjcmV0\r\n"),
+        ("AL_LABEL_STUDIO_URL", "https://anna:c2VjcmV0@label"),
+        ("AL_LABEL_STUDIO_URL", "anna:c2VjcmV0@label"),
+        ("AL_LABEL_STUDIO_URL", "https://label/?token=c2VjcmV0"),
+        ("AL_LABEL_STUDIO_URL", "https://anna:c2/VjcmV0@label#c2VjcmV0"),
+    ],
+)
+def test_neither_does_it_where_a_secret_is_written_carelessly(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str
+) -> None:
+    monkeypatch.setenv("AL_HOME", str(tmp_path))
+    monkeypatch.setenv(variable, value)
+    environment = read_environment()
+    shown = dg.serialize_value(
+        RepositorySnap.from_def(build_defs(environment, Settings()).get_repository_def())
+    )
+    assert "label" in shown
+    assert "VjcmV0" not in shown
+    assert "VjcmV0" not in make_labelling_tool(environment).url
 
 
 def test_a_run_finds_the_key_behind_its_name(

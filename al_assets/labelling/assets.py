@@ -16,7 +16,7 @@ ATTEMPTS = 5
 
 
 @dg.asset(
-    group_name="labelling",
+    group_name="selection",
     kinds={"labelstudio"},
     deps=[labelling_tasks],
     retry_policy=RETRY,
@@ -44,4 +44,4 @@ def labelling_project(
         raise
     except LabellingToolError as error:
         # Trying again at once would meet the same answer.
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise dg.Failure(str(error), allow_retries=False) from None

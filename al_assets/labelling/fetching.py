@@ -43,8 +43,20 @@ def fetch_due(
     )
 
 
-def answers_file(exported: Iterable[Mapping[str, Any]], people: Mapping[int, str]) -> bytes:
-    """An export in Label Studio's own JSON layout, the same bytes for the same answers.
+def named(
+    exported: Iterable[Mapping[str, Any]], known: Mapping[str, str], people: Mapping[int, str]
+) -> dict[str, str]:
+    """Everybody who ever answered, by number: what they are called from the first on, else their e-mail or number.
+
+    An e-mail that becomes known later, or is another, would make a second annotator of one person.
+    """
+    by = (each.get("completed_by") for task in exported for each in task.get("annotations") or ())
+    numbers = sorted({number for number in by if isinstance(number, int)})
+    return {**{str(number): people.get(number, str(number)) for number in numbers}, **known}
+
+
+def answers_file(exported: Iterable[Mapping[str, Any]], people: Mapping[str, str]) -> bytes:
+    """An export in Label Studio's own JSON layout, the same bytes for the same answers. people: by number, see `named`.
 
     Annotators are named by their e-mail where it is known, since a number means nobody when the server is gone.
     """
@@ -54,16 +66,17 @@ def answers_file(exported: Iterable[Mapping[str, Any]], people: Mapping[int, str
     return f"[{lines}]\n".encode()
 
 
-def _task(task: Mapping[str, Any], people: Mapping[int, str]) -> dict[str, Any]:
+def _task(task: Mapping[str, Any], people: Mapping[str, str]) -> dict[str, Any]:
     annotations = sorted(task.get("annotations") or [], key=lambda annotation: int(annotation["id"]))
     kept = {name: value for name, value in task.items() if name not in _PASSING}
     return {**kept, "annotations": [_annotation(each, people) for each in annotations]}
 
 
-def _annotation(annotation: Mapping[str, Any], people: Mapping[int, str]) -> dict[str, Any]:
+def _annotation(annotation: Mapping[str, Any], people: Mapping[str, str]) -> dict[str, Any]:
     by = annotation.get("completed_by")
     kept = {
         name: value for name, value in annotation.items() if name not in ("prediction", "draft_created_at")
     }
-    email = people.get(by) if isinstance(by, int) else None
-    return {**kept, "completed_by": {"id": by, "email": email}} if email else kept
+    name = people.get(str(by)) if isinstance(by, int) else None
+    # Without an e-mail the number is the name.
+    return {**kept, "completed_by": {"id": by, "email": name}} if name not in (None, str(by)) else kept

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 NOTE = "labelling_tasks/label_studio/project.json"
 
@@ -31,6 +32,8 @@ class Note:
     server: str = ""
     project: int | None = None
     fetched: Standing | None = None
+    people: Mapping[str, str] = field(default_factory=dict)
+    """Number of each person who answered -> how they are called in exports: as at first, so that one stays one."""
 
     @property
     def mark(self) -> str:
@@ -50,16 +53,15 @@ class Note:
         return json.dumps(dataclasses.asdict(self), indent=1)
 
 
-UNKNOWN = Note("-")
-"""Before there is a note. No project bears its mark, so one that looks for it only learns that the server answers."""
-
-
 def read_note(text: str | bytes) -> Note:
     """A stored note. Raises ValueError."""
     try:
         fields = json.loads(text)
         fetched = fields.get("fetched")
-        return Note(**{**fields, "fetched": Standing(**fetched) if fetched else None})
+        note = Note(**{**fields, "fetched": Standing(**fetched) if fetched else None})
+        if not (note.archive and isinstance(note.archive, str) and isinstance(note.project, int | None)):
+            raise ValueError("it names no archive, or a project by no number")
+        return dataclasses.replace(note, people=dict(note.people))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{NOTE} in storage is damaged; delete it, and the archive looks for its project anew"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from xml.etree.ElementTree import Element
@@ -14,7 +14,7 @@ from defusedxml.ElementTree import ParseError, fromstring, tostring
 
 from al_assets.keys import Task
 from al_assets.names import CANNOT_TELL, NOBODY
-from al_assets.selection.labelling_tasks import CONTROL, labelling_config
+from al_assets.selection.labelling_tasks import CONTROL, IMAGE, labelling_config
 
 MODEL_VERSION = "active learning"
 """Label Studio fills in the suggestions of one model version a project; which checkpoint it was, the task says."""
@@ -40,6 +40,10 @@ class Present(Protocol):
     def answered(self) -> bool:
         """Whether somebody has answered or skipped it."""
 
+    @property
+    def touched(self) -> bool:
+        """Whether it is answered, or somebody has begun to answer it."""
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -60,7 +64,7 @@ def missing(wanted: Mapping[int, Collection[int]], present: Iterable[Present]) -
 
 
 def doubles(present: Iterable[Present]) -> list[int]:
-    """Numbers of tasks that repeat another of the same frame and batch and that nobody has answered.
+    """Numbers of tasks that repeat another of the same frame and batch and that nobody has begun to answer.
 
     A request that timed out may have been carried out all the same, after we looked.
     """
@@ -69,8 +73,8 @@ def doubles(present: Iterable[Present]) -> list[int]:
         same[task.batch_id, task.frame_id].append(task)
     spare = []
     for tasks in same.values():
-        first = min(tasks, key=lambda task: (not task.answered, task.task_id))
-        spare += [task.task_id for task in tasks if task is not first and not task.answered]
+        first = min(tasks, key=lambda task: (not task.answered, not task.touched, task.task_id))
+        spare += [task.task_id for task in tasks if task is not first and not task.touched]
     return sorted(spare)
 
 
@@ -95,12 +99,13 @@ def configuration(config: str, names: Sequence[str], task: Task) -> tuple[str, s
 
     The owner's own changes, such as hot keys or a second question, stay. The second is for a project whose answers use
     a choice that is no class any more: Label Studio would not show them rightly without it.
+    Raises ValueError where our question has no place beside the owner's.
     """
     offered = choices_of(config)
     if _several(task) == offered.several and set(offered.names) == _wanted(names):
         return None
     if _control(_parsed(config)) is None:
-        new = labelling_config(names, task)
+        new = _inserted(config, labelling_config(names, task))
         return new, new
     return _edited(config, names, task, drop=True), _edited(config, names, task, drop=False)
 
@@ -123,6 +128,28 @@ def _edited(config: str, names: Sequence[str], task: Task, *, drop: bool) -> str
         control.insert(place, choice)
         place += 1
     return tostring(root, encoding="unicode")
+
+
+def _inserted(config: str, ours: str) -> str:
+    """Our question, and the image if there is none yet, after what the owner asks."""
+    try:
+        root = fromstring(config or "<View/>")
+    except (ParseError, DefusedXmlException):
+        raise ValueError(
+            "the project's labelling configuration cannot be read; correct it under Settings, Labeling Interface"
+        ) from None
+    if not len(root):
+        return ours
+    mine = {part.get("name"): part for part in fromstring(ours)}
+    taken = {part.get("name"): part for part in root.iter() if part.get("name") in mine}
+    image = taken.get(IMAGE)
+    if root.tag != "View" or CONTROL in taken or (image is not None and image.tag != "Image"):
+        raise ValueError(
+            "the project's labelling configuration has no place for our question; give it a View in which nothing "
+            f'else is called "{CONTROL}", and "{IMAGE}" is the image'
+        )
+    root.extend(part for name, part in mine.items() if name not in taken)
+    return str(tostring(root, encoding="unicode"))
 
 
 def _parsed(config: str) -> Element:
@@ -150,8 +177,14 @@ def offers(config: str, names: Sequence[str], task: Task) -> bool:
     return _wanted(names) <= {*offered.names} and offered.several == _several(task)
 
 
-def task_for(task: Mapping[str, Any], image: str | None) -> dict[str, Any]:
-    """A task as our own file has it, for a project. image: address of its uploaded still, or None to leave its own."""
+def task_for(
+    task: Mapping[str, Any], image: str | None, today: Callable[[str], str | None] = str
+) -> dict[str, Any]:
+    """A task as our own file has it, for a project. image: address of its uploaded still, or None to leave its own.
+
+    today: the answer that is offered now for a name in a suggestion, None where there is none: classes may have been
+    renamed, merged or split since the file was written.
+    """
     data = dict(task["data"])
     if image is not None:
         data["image"] = image
@@ -160,5 +193,18 @@ def task_for(task: Mapping[str, Any], image: str | None) -> dict[str, Any]:
         data |= {"clip": None, "clip_link": _LINK.sub("", str(data["clip_link"]))}
     changed: dict[str, Any] = {**task, "data": data}
     if "predictions" in task:
-        changed["predictions"] = [{**each, "model_version": MODEL_VERSION} for each in task["predictions"]]
+        suggested = [{**each, "result": _offered(each["result"], today)} for each in task["predictions"]]
+        changed["predictions"] = [
+            {**each, "model_version": MODEL_VERSION} for each in suggested if each["result"]
+        ]
     return changed
+
+
+def _offered(result: Iterable[Mapping[str, Any]], today: Callable[[str], str | None]) -> list[dict[str, Any]]:
+    """Suggested choices under today's names; those without one, and lists left empty by that, are left out."""
+    found = []
+    for part in result:
+        names = dict.fromkeys(today(name) for name in part["value"]["choices"])
+        if choices := [name for name in names if name is not None]:
+            found.append({**part, "value": {**part["value"], "choices": choices}})
+    return found

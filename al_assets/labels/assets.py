@@ -122,7 +122,7 @@ def _marks(row: AnnotationRow) -> list[dict[str, Any]]:
 
 def class_book(archive: Archive, settings: ClassesSettings) -> ClassBook:
     """The classes of the archive, and those the settings name that are not in it yet."""
-    rows = rows_of(archive.labels.classes())
+    rows = list(rows_of(archive.labels.classes()))
     book = ClassBook.of((int(row.class_id), str(row.name), list(row.aliases)) for row in rows)
     names = dict.fromkeys([*settings.names, *settings.aliases])
     book = book.extended([name for name in names if book.class_id(name) is None])

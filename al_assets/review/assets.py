@@ -35,7 +35,7 @@ class Seen:
 
 
 @dg.asset(
-    group_name="labelling",
+    group_name="training",
     kinds={"scikitlearn", "sql"},
     deps=[checkpoint],
     retry_policy=RETRY,

@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from al_assets.labelling.fetching import answers_file, fetch_due
+from al_assets.labelling.fetching import answers_file, fetch_due, named
 from al_assets.labelling.note import Note, Standing, read_note
 from al_assets.labels.formats import read_export
 from al_assets.labels.formats.records import ParsedAnnotation
@@ -54,6 +55,17 @@ def test_what_is_remembered_is_read_as_it_was_written() -> None:
     note = Note("a1", "http://label", 7, WHOLE)
     assert read_note(note.text()) == note
     assert read_note(Note("a1").text()) == Note("a1")
+    named_ones = Note("a1", people={"1": "anna@example.org"})
+    assert read_note(named_ones.text()) == named_ones
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"archive": ""}', '{"archive": "a", "project": "7"}', '{"archive": "a", "people": 1}'],
+)
+def test_a_damaged_note_is_said_plainly(text: str) -> None:
+    with pytest.raises(ValueError, match="is damaged; delete it"):
+        read_note(text)
 
 
 def annotation(number: int) -> dict[str, Any]:
@@ -76,7 +88,7 @@ def task(number: int, annotations: int, noise: int) -> dict[str, Any]:
 def test_the_same_answers_are_the_same_bytes_in_whatever_order_they_come(
     sizes: list[int], noise: int, order: random.Random
 ) -> None:
-    people = {1: "anna@example.org"}
+    people = {"1": "anna@example.org"}
     first = [task(number, size, 0) for number, size in enumerate(sizes)]
     again = [task(number, size, noise) for number, size in enumerate(sizes)]
     order.shuffle(again)
@@ -86,11 +98,24 @@ def test_the_same_answers_are_the_same_bytes_in_whatever_order_they_come(
 
 
 def test_an_annotator_is_named_by_e_mail_where_it_is_known() -> None:
-    content = answers_file([task(1, 3, 0)], {1: "anna@example.org"})
+    content = answers_file([task(1, 3, 0)], {"0": "0", "1": "anna@example.org"})
     records = list(read_export(io.BytesIO(content)))
     assert all(isinstance(record, ParsedAnnotation) for record in records)
     named = [record.annotator for record in records if isinstance(record, ParsedAnnotation)]
     assert named == ["anna@example.org", "2", "0"]  # annotations 100, 101, 102
+
+
+def test_a_person_keeps_the_name_they_had_first() -> None:
+    exported = [task(1, 3, 0)]
+    unknown = named(exported, {}, {})
+    assert unknown == {"0": "0", "1": "1", "2": "2"}
+    assert named(exported, unknown, {1: "anna@example.org"}) == unknown
+    known = named(exported, {}, {1: "anna@example.org"})
+    assert known["1"] == "anna@example.org"
+    for later in ({}, {1: "anna@example.net"}):
+        assert named(exported, known, later) == known
+    # Whoever has not answered for a while is not forgotten.
+    assert named([], known, {}) == known
 
 
 def test_the_file_is_a_list_with_a_task_a_line() -> None:

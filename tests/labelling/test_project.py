@@ -28,11 +28,16 @@ class Task:
     batch_id: int
     frame_id: int
     answered: bool
+    begun: bool = False
+
+    @property
+    def touched(self) -> bool:
+        return self.answered or self.begun
 
 
-TASKS = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 4), st.booleans()), max_size=12).map(
-    lambda rows: [Task(number, *row) for number, row in enumerate(rows)]
-)
+TASKS = st.lists(
+    st.tuples(st.integers(1, 3), st.integers(1, 4), st.booleans(), st.booleans()), max_size=12
+).map(lambda rows: [Task(number, *row) for number, row in enumerate(rows)])
 
 
 @given(TASKS, st.dictionaries(st.integers(1, 3), st.sets(st.integers(1, 4))))
@@ -46,12 +51,12 @@ def test_after_adding_what_is_missing_and_removing_doubles_each_task_is_there_on
     ]
     spare = set(doubles([*there, *added]))
     left = [task for task in [*there, *added] if task.task_id not in spare]
-    open_ones = [(task.batch_id, task.frame_id) for task in left if not task.answered]
+    open_ones = [(task.batch_id, task.frame_id) for task in left if not task.touched]
     assert len(open_ones) == len(set(open_ones))
     assert {(b, f) for b, frames in wanted.items() for f in frames} <= {
         (t.batch_id, t.frame_id) for t in left
     }
-    assert {task for task in there if task.answered} <= set(left)
+    assert {task for task in there if task.touched} <= set(left)
 
 
 def test_the_newest_batch_is_complete_when_each_of_its_tasks_is_answered() -> None:
@@ -87,13 +92,55 @@ def test_another_task_is_another_kind_of_choice() -> None:
     assert not choices_of(change[0]).several
 
 
-@pytest.mark.parametrize(
-    "config", ["", "<View>", "<View/>", '<!DOCTYPE x [<!ENTITY e "e">]><View>&e;</View>']
-)
-def test_a_configuration_without_our_choices_is_made_anew(config: str) -> None:
+@pytest.mark.parametrize("config", ["", "<View/>", "<View></View>"])
+def test_an_empty_configuration_is_made_anew(config: str) -> None:
     assert choices_of(config).names == ()
     change = configuration(config, ["zero"], "multi_label")
     assert change == (labelling_config(["zero"], "multi_label"),) * 2
+
+
+def test_beside_an_owners_own_questions_ours_is_asked_too() -> None:
+    own = (
+        '<View><Image name="image" value="$image" brightnessControl="true"/><Choices name="animal" toName="image">'
+        '<Choice value="zero" hotkey="z"/></Choices><TextArea name="notes" toName="image"/></View>'
+    )
+    change = configuration(own, ["zero", "one"], "multi_label")
+    assert change is not None
+    assert offers(change[0], ["zero", "one"], "multi_label")
+    for kept in ("brightnessControl", 'name="animal"', 'hotkey="z"', "TextArea"):
+        assert change[0].count(kept) == 1
+    assert change[0].count("<Image ") == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("<View>", "cannot be read; correct it"),
+        ('<!DOCTYPE x [<!ENTITY e "e">]><View>&e;</View>', "cannot be read; correct it"),
+        ('<View><TextArea name="answer" toName="x"/></View>', "no place for our question"),
+        ('<View><Video name="image" value="$image"/></View>', "no place for our question"),
+        ('<Group><Image name="image" value="$image"/></Group>', "no place for our question"),
+    ],
+)
+def test_a_configuration_that_has_no_place_for_ours_is_refused_and_not_replaced(
+    config: str, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        configuration(config, ["zero"], "multi_label")
+
+
+def test_suggestions_are_under_the_names_that_are_offered_now() -> None:
+    today = {"zero": "heron", "egret": "heron", "one": "one", "cannot tell": "cannot tell"}.get
+
+    def suggested(*names: str) -> list[list[str]]:
+        result = [{"from_name": "answer", "type": "choices", "value": {"choices": [*names]}}]
+        task = {"data": {}, "predictions": [{"score": 0.9, "result": result}]}
+        found = task_for(task, None, today)["predictions"]
+        return [each["result"][0]["value"]["choices"] for each in found]
+
+    assert suggested("zero", "egret", "one", "split") == [["heron", "one"]]
+    assert suggested("cannot tell") == [["cannot tell"]]
+    assert suggested("split") == []
 
 
 def test_a_link_that_a_browser_can_follow_stays() -> None:

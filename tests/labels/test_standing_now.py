@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from al_assets.keys import frame_id
-from al_assets.labels.assets import current_labels
+from al_assets.labels.assets import class_book, current_labels
 from al_assets.settings import parse_settings
 from resources.archive import Archive
 from resources.database import Database
@@ -81,6 +81,12 @@ def test_an_answer_of_two_classes_is_none_in_single_label(archive: Archive) -> N
     assert said(archive, "single_label") == {}
     rows.annotation((1 << 32) + 1, FRAME, "ben", "labelled", 2)
     assert said(archive, "single_label")[2] == 1
+
+
+def test_the_book_of_classes_knows_what_counts_as_what(archive: Archive) -> None:
+    archive.classes.merge("two", "one", NOW)
+    book = class_book(archive, parse_settings({}).classes)
+    assert [book.counts_as(name) for name in ("zero", "one", "two")] == [1, 2, 2]
 
 
 def test_a_label_names_the_latest_annotation_that_says_so(archive: Archive) -> None:

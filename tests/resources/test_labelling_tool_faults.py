@@ -78,13 +78,12 @@ def test_stills_that_a_killed_run_has_sent_are_not_sent_again(
 def test_a_server_that_is_down_is_said_plainly_without_the_token(
     archive: ToolArchive, label_studio: Server
 ) -> None:
-    archive.tool = label_studio.resource(url=f"http://anna:hunter2@127.0.0.1:{free_port()}")
+    archive.tool = label_studio.resource(url=f"http://127.0.0.1:{free_port()}")
     archive.send(1, FRAMES[:1])
     with pytest.raises(
         ToolUnreachableError, match=r"cannot be reached; start it, or correct AL_LABEL"
     ) as error:
         archive.sync()
-    assert "hunter2" not in str(error.value)
     assert label_studio.token not in str(error.value)
 
 
@@ -108,7 +107,11 @@ def test_a_personal_access_token_works_as_well(archive: ToolArchive, label_studi
     ("changes", "message"),
     [
         ({"url": "label.example.org"}, "is no address"),
-        ({"token": ""}, "AL_LABEL_STUDIO_TOKEN is not"),
+        ({"url": "http://"}, "is no address"),
+        ({"url": "http://[::1"}, "is no address"),
+        ({"url": "http://label:port"}, "is no address"),
+        ({"url": "http://label/?key=1"}, "is no address"),
+        ({"token": " \n"}, "AL_LABEL_STUDIO_TOKEN is not"),
     ],
 )
 def test_a_half_given_connection_is_said_plainly(changes: dict[str, Any], message: str) -> None:

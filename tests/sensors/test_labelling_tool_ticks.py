@@ -14,51 +14,17 @@ from al_assets.definitions import build_defs
 from al_assets.settings import Settings
 from resources.environments import read_environment
 from resources.labelling_tool import LabelStudio
-from sensors.labelling_tool import MOST_FAILURES, ToolState, decide_sync, make_labelling_tool
+from sensors.labelling_tool import MOST_FAILURES, ToolState, decide_sync
 from support.imports import FRAMES
 from support.label_studio import Person, Server
 from support.servers import free_port
-from support.small_archives import empty_archive
-from support.ticks import FAILURE, SUCCESS, Ticks
-from support.tool_archives import ToolArchive
+from support.ticks import FAILURE
+from support.tool_ticks import ToolTicks
 
 NOON = datetime(2026, 5, 1, 12)
 NOTHING = ToolState(
     has_project=True, lacking=0, spare=0, can_answer=True, fetch=False, why="every answer is fetched"
 )
-
-
-class ToolTicks(ToolArchive):
-    """An archive with a labelling tool, looked at by its sensor; a run that is asked for may be done at once."""
-
-    def __init__(self, folder: Path, tool: LabelStudio, instance: dg.DagsterInstance) -> None:
-        archive = empty_archive(folder)
-        super().__init__(archive, tool)
-        self.ticks = Ticks(archive, instance)
-
-    def tick(self) -> bool:
-        """Whether a run is asked for."""
-        sensor, resources = (
-            make_labelling_tool(self.settings),
-            {"archive": self.archive, "labelling_tool": self.tool},
-        )
-        with dg.build_sensor_context(instance=self.ticks.instance, resources=resources) as context:
-            result = sensor(context)
-        assert isinstance(result, dg.SensorResult)
-        self.message = result.skip_reason.skip_message if result.skip_reason else ""
-        for request in result.run_requests or []:
-            self.ticks.launch(str(request.job_name), request.tags)
-        return bool(result.run_requests)
-
-    def run(self) -> None:
-        """The run that was asked for is done."""
-        self.sync()
-        self.ticks.end(SUCCESS)
-
-    def quiet(self, minutes: float) -> None:
-        """How long answers must have stood still."""
-        labelling = {**self.settings.labelling.model_dump(), "settle_minutes": minutes}
-        self.settings = self.settings.model_validate({**self.settings.model_dump(), "labelling": labelling})
 
 
 @pytest.fixture
@@ -233,12 +199,14 @@ def test_failures_are_tried_again_less_and_less_often_and_then_shown() -> None:
         failed = replace(state, failed_at=(NOON,) * failures)
         assert not decide_sync(failed, NOON + pause - timedelta(seconds=1)).go
         assert decide_sync(failed, NOON + pause).go
-    given_up = decide_sync(replace(state, failed_at=(NOON,) * MOST_FAILURES), NOON + timedelta(days=9))
-    assert "failed 5 times, see its runs" in given_up.reason
+    given_up = replace(state, failed_at=(NOON,) * MOST_FAILURES)
+    shown = decide_sync(given_up, NOON + timedelta(hours=5))
+    assert (shown.go, "failed 5 times, see its runs" in shown.reason) == (False, True)
+    assert decide_sync(given_up, NOON + timedelta(hours=6)).go
 
 
 def test_a_run_that_succeeded_and_left_the_work_is_not_asked_for_again() -> None:
-    decision = decide_sync(replace(NOTHING, lacking=1, left=True), NOON)
+    decision = decide_sync(replace(NOTHING, lacking=1, gap_left=True), NOON)
     assert (decision.go, decision.reason) == (
         False,
         "1 tasks to add; a run ended without doing it, see its log",

@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 
 from al_assets.keys import frame_index_of
 from al_assets.labelling.note import NOTE
-from al_assets.labelling_sync import Look, look, synchronise
+from al_assets.labelling_look import Look, look
+from al_assets.labelling_sync import synchronise
 from al_assets.selection.labelling_tasks import TaskRow, label_studio_tasks
 from resources.archive import Archive
 from resources.labelling_tool import LabelStudio
