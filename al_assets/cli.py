@@ -140,9 +140,16 @@ def undo_export(
     export_id: Annotated[int, typer.Argument(help="Number of the export; see label_exports.")],
 ) -> None:
     """Take an export's judgements out of effect and learn again without them."""
+    from al_assets.labelling.note import FETCHED
+
     headless = _headless()
     count = headless.archive.labels.undo(export_id)
     console.print(f"export {export_id}: {count} judgements are out of effect; learning without them")
+    uris = {export.export_id: export.uri for export in headless.archive.labels.exports("undone")}
+    if uris[export_id].startswith(FETCHED):
+        console.print(
+            "fetched from Label Studio, they come again with its next answers; see `al labels retract`"
+        )
     headless.run("learn")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 
 from al_assets.labelling.fetching import answers_file, named
-from al_assets.labelling.note import NOTE, Note
+from al_assets.labelling.note import FETCHED, NOTE, Note
 from al_assets.labelling.project import configuration, offers
 from al_assets.labelling_look import Look, class_names, find_project, look, read_stored_note
 from al_assets.labelling_push import Push
@@ -116,7 +116,7 @@ def fetch(archive: Archive, server: LabelStudioServer, found: Look) -> tuple[int
     if note != found.note:
         # Before the file: what somebody is called there holds for ever.
         archive.storage.write(NOTE, note.text().encode())
-    path = f"label_exports/label_studio/project-{number}.json"
+    path = f"{FETCHED}project-{number}.json"
     try:
         changed = archive.storage.read(path) != content
     except FileMissingError:

@@ -180,6 +180,22 @@ def test_what_cannot_be_done_is_one_line_and_exit_status_one(
 
 
 @pytest.mark.parametrize(
+    ("uri", "warned"),
+    [("label_exports/label_studio/project-1.json", True), ("label_exports/a.json", False)],
+)
+def test_the_undo_of_a_fetched_file_says_that_it_will_not_last(
+    environment: Environment, al: Al, uri: str, warned: bool
+) -> None:
+    archive = open_archive(environment)
+    ArchiveRows(archive.database).export(1, uri=uri)
+    archive.database.close()
+    _, out, err = al("labels", "undo", "1")
+    assert "judgements are out of effect" in out
+    assert "embeddings first" in err  # an archive without videos has nothing to learn from
+    assert ("al labels retract" in " ".join(out.split())) == warned
+
+
+@pytest.mark.parametrize(
     ("variables", "words"),
     [
         ({"AL_DATABASE_URL": "nonsense"}, "AL_DATABASE_URL is no SQLAlchemy URL"),

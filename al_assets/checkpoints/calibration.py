@@ -143,7 +143,7 @@ def calibrate(
 
     vectors: (n, d); targets: (n, k) in {1, 0, -1}, columns in the order of the head's classes; groups: clip
     of each row. Neighbouring frames are nearly one observation, so a clip of m frames weighs sqrt(m). A head
-    of `train_head` arrives calibrated on held-out clips of its training labels; validation frames, drawn
+    of `fit_head` arrives calibrated on held-out clips of its training labels; validation frames, drawn
     uniformly, then correct it for what the archive really holds. From THRESHOLD_FRAMES on, thresholds are
     chosen afresh.
     """

@@ -62,32 +62,6 @@ class Fitted:
     out_of_sample: npt.NDArray[np.float32]
 
 
-def train_head(
-    features: npt.NDArray[np.floating],
-    targets: npt.NDArray[np.int8],
-    weights: npt.NDArray[np.floating] | None,
-    *,
-    task: Task,
-    class_ids: tuple[int, ...],
-    class_names: tuple[str, ...],
-    embedder_id: str,
-    config: TrainingConfig,
-    groups: npt.NDArray[np.int64] | None = None,
-) -> Head:
-    """The head alone of `fit_head`, with the same arguments and errors."""
-    return fit_head(
-        features,
-        targets,
-        weights,
-        task=task,
-        class_ids=class_ids,
-        class_names=class_names,
-        embedder_id=embedder_id,
-        config=config,
-        groups=groups,
-    ).head
-
-
 def fit_head(
     features: npt.NDArray[np.floating],
     targets: npt.NDArray[np.int8],

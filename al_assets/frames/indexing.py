@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
@@ -158,15 +159,15 @@ class _Measure:
         }
 
 
-class _Rows:
+class _Rows(ABC):
     """Source of rows that ends quietly and can say what went wrong."""
 
     error: str | None = None
     info: VideoInfo | None = None
     decoded: int = 0
 
-    def read(self) -> Generator[Row]:
-        raise NotImplementedError
+    @abstractmethod
+    def read(self) -> Generator[Row]: ...
 
     def outcome(self, sampled: int) -> IndexOutcome:
         status: Literal["indexed", "partial", "failed"] = "indexed"

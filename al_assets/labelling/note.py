@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 NOTE = "labelling_tasks/label_studio/project.json"
+FETCHED = "label_exports/label_studio/"
+"""Where fetched answers are put, each file with every answer of its project."""
 
 
 @dataclass(frozen=True)

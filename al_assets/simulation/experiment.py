@@ -115,7 +115,7 @@ def _fit_and_measure(
 ) -> tuple[Array | None, dict[str, float]]:
     """Probabilities of all rows (None while nothing can be learned) and the metrics on the test part."""
     from al_assets.checkpoints.evaluation import evaluate
-    from al_assets.checkpoints.training import TrainingConfig, train_head
+    from al_assets.checkpoints.training import TrainingConfig, fit_head
     from al_assets.checkpoints.training_set import why_not_trainable
 
     names = ("macro_f1", "mean_average_precision")
@@ -123,7 +123,7 @@ def _fit_and_measure(
     if why_not_trainable(targets, experiment.task):
         return None, dict.fromkeys(names, 0.0)
     class_ids = tuple(range(1, targets.shape[1] + 1))
-    head = train_head(
+    head = fit_head(
         experiment.embeddings[labelled],
         targets,
         None,
@@ -133,7 +133,7 @@ def _fit_and_measure(
         embedder_id="simulation",
         config=TrainingConfig(seed=seed),
         groups=experiment.groups[labelled],
-    )
+    ).head
     probabilities = head.probabilities(experiment.embeddings)
     metrics = evaluate(
         probabilities[experiment.test],

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from al_assets.checkpoints.files import save_head
-from al_assets.checkpoints.training import TrainingConfig, train_head
+from al_assets.checkpoints.training import TrainingConfig, fit_head
 from support.digits import CLASS_IDS, CLASS_NAMES, digit_frames, macro_f1, trained_head
 
 ARCHIVE = digit_frames(250, seed=1)
@@ -155,7 +155,7 @@ def test_weights_are_relative():
     frames = one_frame_a_clip(ARCHIVE, 40)
     shared = {"task": "multi_label", "class_ids": CLASS_IDS, "class_names": CLASS_NAMES, "embedder_id": "e"}
     heads = [
-        train_head(frames.vectors, frames.targets, np.full(40, size), config=TrainingConfig(), **shared)
+        fit_head(frames.vectors, frames.targets, np.full(40, size), config=TrainingConfig(), **shared).head
         for size in (1.0, 1024.0)
     ]
     assert save_head(heads[0], {}) == save_head(heads[1], {})
@@ -165,8 +165,8 @@ def test_rows_of_weight_zero_are_as_if_they_were_not_there():
     frames = one_frame_a_clip(ARCHIVE, 40)
     shared = {"task": "multi_label", "class_ids": CLASS_IDS, "class_names": CLASS_NAMES, "embedder_id": "e"}
     weights = (np.arange(40) < 30).astype(float)
-    ignored = train_head(frames.vectors, frames.targets, weights, config=TrainingConfig(), **shared)
-    absent = train_head(frames.vectors[:30], frames.targets[:30], None, config=TrainingConfig(), **shared)
+    ignored = fit_head(frames.vectors, frames.targets, weights, config=TrainingConfig(), **shared).head
+    absent = fit_head(frames.vectors[:30], frames.targets[:30], None, config=TrainingConfig(), **shared).head
     assert save_head(ignored, {}) == save_head(absent, {})
 
 
@@ -180,7 +180,7 @@ def test_rows_of_weight_zero_are_as_if_they_were_not_there():
 def test_any_judgements_give_probabilities_and_unseen_classes_low_ones(marks, data):
     assume((marks >= 0).any())
     groups = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(marks), max_size=len(marks))))
-    head = train_head(
+    head = fit_head(
         ARCHIVE.vectors[: len(marks)],
         marks,
         None,
@@ -190,7 +190,7 @@ def test_any_judgements_give_probabilities_and_unseen_classes_low_ones(marks, da
         embedder_id="e",
         config=TrainingConfig(),
         groups=groups,
-    )
+    ).head
     p = head.probabilities(HOLD_OUT.vectors)
     unseen = ~(marks == 1).any(axis=0)
     assert np.isfinite(p).all()
@@ -212,7 +212,7 @@ def test_any_judgements_give_probabilities_and_unseen_classes_low_ones(marks, da
 def test_what_cannot_be_trained_on_is_refused_by_name(change, message):
     vectors, targets = change(ARCHIVE.vectors[:8], ARCHIVE.targets[:8])
     with pytest.raises(ValueError, match=message):
-        train_head(
+        fit_head(
             vectors,
             targets,
             None,

@@ -20,12 +20,6 @@ from support.tool_ticks import ToolTicks
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
-
-
-@pytest.fixture
 def world(tmp_path: Path, label_studio: Server, instance: dg.DagsterInstance) -> Iterator[ToolTicks]:
     world = ToolTicks(tmp_path, label_studio.resource(), instance)
     world.send(1, FRAMES[:3])
@@ -33,11 +27,6 @@ def world(tmp_path: Path, label_studio: Server, instance: dg.DagsterInstance) ->
     world.run()
     yield world
     world.archive.database.close()
-
-
-@pytest.fixture(scope="module")
-def anna(label_studio: Server) -> Person:
-    return label_studio.person("anna")
 
 
 @pytest.fixture

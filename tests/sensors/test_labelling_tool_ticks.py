@@ -28,21 +28,10 @@ NOTHING = ToolState(
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
-
-
-@pytest.fixture
 def world(tmp_path: Path, label_studio: Server, instance: dg.DagsterInstance) -> Iterator[ToolTicks]:
     world = ToolTicks(tmp_path, label_studio.resource(), instance)
     yield world
     world.archive.database.close()
-
-
-@pytest.fixture(scope="module")
-def anna(label_studio: Server) -> Person:
-    return label_studio.person("anna")
 
 
 @pytest.fixture

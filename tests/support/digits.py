@@ -7,7 +7,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from al_assets.checkpoints.heads import Head
-from al_assets.checkpoints.training import TrainingConfig, train_head
+from al_assets.checkpoints.training import TrainingConfig, fit_head
 
 torch.set_num_threads(1)
 
@@ -55,7 +55,7 @@ def digit_frames(clips: int, *, seed: int, per_clip: int = 4, most: int = 2, lea
 
 def trained_head(frames: DigitFrames, *, task: str = "multi_label", **settings) -> Head:
     """A head trained on such frames."""
-    return train_head(
+    return fit_head(
         frames.vectors,
         frames.targets,
         None,
@@ -65,7 +65,7 @@ def trained_head(frames: DigitFrames, *, task: str = "multi_label", **settings) 
         embedder_id="digits-projection",
         config=TrainingConfig(**settings),
         groups=frames.clips,
-    )
+    ).head
 
 
 def macro_f1(head: Head, frames: DigitFrames) -> float:
