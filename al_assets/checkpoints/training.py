@@ -7,7 +7,7 @@ are chosen inside the training labels, by cross-validation that holds out whole 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +26,17 @@ from al_assets.checkpoints.heads import Head, to_probabilities
 from al_assets.keys import Task
 
 FOLDS = 5
+Recipe = Literal["logistic"]
+"""Ways to fit a head."""
+RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How a head is trained."""
 
+    head: Recipe = "logistic"
+    """`logistic`: L2-regularised logistic regression on the labelled frames."""
     l2: float | None = None
     """Strength of the L2 penalty beside the summed loss; None chooses it by cross-validation over clips."""
     iterations: int = 60
@@ -45,6 +50,8 @@ class TrainingConfig:
         """Refuse settings without meaning."""
         if self.l2 is not None and not 0 < self.l2 < float("inf"):
             raise ValueError(f"l2 = {self.l2} must be positive, or None to have it chosen")
+        if self.head not in RECIPES:
+            raise ValueError(f"head = {self.head!r} is unknown; choose one of {', '.join(RECIPES)}")
         if self.iterations < 1:
             raise ValueError(f"iterations = {self.iterations} must be at least 1")
 
@@ -73,12 +80,13 @@ def fit_head(
     embedder_id: str,
     config: TrainingConfig,
     groups: npt.NDArray[np.int64] | None = None,
+    unlabelled: npt.NDArray[np.floating] | None = None,
 ) -> Fitted:
     """Fit, calibrate and set the thresholds of a linear head on frozen vectors.
 
     features: (n, d) float16 or float32; targets: (n, k) int8, 1 present, 0 judged absent, -1 not judged;
     weights: (n,) relative, or None; rows of weight 0 are left out; groups: clip of each row, None where every row
-    stands alone. Single-label rows must have at most one present class; rows without one teach nothing there
+    stands alone; unlabelled: (u, d) vectors of frames nobody judged, a sample of the archive. Single-label rows must have at most one present class; rows without one teach nothing there
     and are left out.
 
     A multi-label class that lacks a judged presence or a judged absence gets no weight vector and a low

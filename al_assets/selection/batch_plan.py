@@ -20,6 +20,7 @@ from al_assets.keys import FRAME_BITS
 from al_assets.selection.asking_again import Again
 from al_assets.selection.pool import Ints, Pool, PoolError
 from al_assets.selection.redundancy import Admitted, Frames, RedundancyRule, admit
+from al_assets.selection.strategies import needs
 from al_assets.selection.strategies import strategy as strategy_named
 
 SELECTION_SCHEMA = pa.schema(
@@ -32,10 +33,6 @@ SELECTION_SCHEMA = pa.schema(
         ("reason", pa.string()),
     ]
 )
-
-
-NEEDS_MODEL = frozenset({"least_confidence", "margin", "entropy"})
-"""Strategies that rank by a model's probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +204,7 @@ def _strategy_arm(
     is_drawn = np.isin(pool.frame_ids, drawn)
     left, random = np.flatnonzero(~is_drawn), candidates.take(np.flatnonzero(is_drawn))
     open_pool, open_frames = (pool.take(left), candidates.take(left)) if len(drawn) else (pool, candidates)
-    if pool.probabilities is None and name in NEEDS_MODEL:
+    if pool.probabilities is None and needs(name):
         # A first batch must come about whatever the settings name: without a model, coverage is all there is.
         name = "coverage"
     picks = strategy_named(name)(open_pool, budget, rng, spare=len(open_pool) if budget else 0)

@@ -6,7 +6,7 @@ cannot-tell, queued and hold-out frames; batch_plan.py refuses a pool that still
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,14 @@ class PoolError(ValueError):
     """The pool's arrays do not fit together or hold values that no strategy could rank."""
 
 
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A linear model as arrays: logits of x are `x @ weight.T + bias`; weight (k, d), bias (k,), float32."""
+
+    weight: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pool:
     """Candidate frames of the training split, and what is labelled already.
@@ -33,6 +41,9 @@ class Pool:
     frame_ids: (n,) int64, distinct. embeddings: (n, d) finite. probabilities: (n, k) in [0, 1], rows summing
     to 1 for single_label; None while there is no model. labelled_embeddings: (m, d); labelled_targets: (m, k)
     int8, 1 present, 0 absent, -1 not judged (its k may differ from the model's: classes come and go).
+    What only some strategies need: committee: (members, n, k) probabilities of several models; linear: the model
+    itself, as arrays; examples: (e, d) of frames to find more of. groups: (n,) clip of each candidate, None where each
+    stands alone. weights: (n,) positive, how many frames a candidate stands for, None for one each.
     Raises PoolError, naming the first frame at fault.
     """
 
@@ -42,6 +53,11 @@ class Pool:
     task: Task
     labelled_embeddings: Floats
     labelled_targets: npt.NDArray[np.int8]
+    committee: Floats | None = None
+    linear: Linear | None = None
+    examples: Floats | None = None
+    groups: Ints | None = None
+    weights: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would otherwise come out as an arbitrary batch: NaN sorts first or last, silently."""
@@ -63,7 +79,10 @@ class Pool:
             )
         _check_finite("labelled_embeddings", self.labelled_embeddings, None)
         if self.probabilities is not None:
-            self._check_probabilities(self.probabilities)
+            self._check_probabilities("probabilities", self.probabilities)
+        for member, chances in enumerate(() if self.committee is None else self.committee):
+            self._check_probabilities(f"probabilities of committee member {member}", chances)
+        self._check_extras()
 
     def __len__(self) -> int:
         """Number of candidates."""
@@ -71,31 +90,46 @@ class Pool:
 
     def take(self, positions: npt.NDArray[np.intp]) -> Pool:
         """The pool of the candidates at these positions, in their order."""
-        return Pool(
+        return replace(
+            self,
             frame_ids=self.frame_ids[positions],
             embeddings=self.embeddings[positions],
             probabilities=None if self.probabilities is None else self.probabilities[positions],
-            task=self.task,
-            labelled_embeddings=self.labelled_embeddings,
-            labelled_targets=self.labelled_targets,
+            committee=None if self.committee is None else self.committee[:, positions],
+            groups=None if self.groups is None else self.groups[positions],
+            weights=None if self.weights is None else self.weights[positions],
         )
+
+    def _check_extras(self) -> None:
+        width = self.embeddings.shape[1]
+        for name, column in (("groups", self.groups), ("weights", self.weights)):
+            if column is not None and column.shape != (len(self),):
+                raise PoolError(f"{name} must be one for each of {len(self)} frames, got {column.shape}")
+        if self.weights is not None and not (np.isfinite(self.weights) & (self.weights > 0)).all():
+            raise PoolError("weights must be positive and finite: a candidate stands at least for itself")
+        if self.examples is not None:
+            if self.examples.ndim != 2 or self.examples.shape[1] != width:
+                raise PoolError(f"examples must be (e, {width}), got {self.examples.shape}; use one embedder")
+            _check_finite("examples", self.examples, None)
+        if self.linear is not None and self.linear.weight.shape != (len(self.linear.bias), width):
+            raise PoolError(f"the linear model is {self.linear.weight.shape}, expected (k, {width})")
 
     def _check_matrix(self, name: str, matrix: Floats, rows: int) -> None:
         if matrix.ndim != 2 or len(matrix) != rows:
             raise PoolError(f"{name} must have a row for each of {rows} frames, got {matrix.shape}")
         _check_finite(name, matrix, self.frame_ids)
 
-    def _check_probabilities(self, probabilities: Floats) -> None:
-        self._check_matrix("probabilities", probabilities, len(self))
+    def _check_probabilities(self, name: str, probabilities: Floats) -> None:
+        self._check_matrix(name, probabilities, len(self))
         if not probabilities.shape[1]:
-            raise PoolError("probabilities have no class; pass None while there is no model")
+            raise PoolError(f"{name} have no class; pass None while there is no model")
         tolerance = 1e-3
         wrong = ((probabilities < -tolerance) | (probabilities > 1 + tolerance)).any(axis=1)
         if self.task == "single_label":
             wrong |= np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1) > 10 * tolerance
         if wrong.any():
             frame = self.frame_ids[np.argmax(wrong)]
-            raise PoolError(f"probabilities of frame {frame} are no {self.task} probabilities")
+            raise PoolError(f"{name} of frame {frame} are no {self.task} probabilities")
 
 
 @dataclass(frozen=True)

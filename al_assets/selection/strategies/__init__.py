@@ -5,6 +5,7 @@ Not here: redundancy between picks (redundancy.py) and the arms of a batch (batc
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -28,14 +29,16 @@ class Strategy(Protocol):
         """Picks in the order of preference."""
 
 
-STRATEGIES: dict[str, Strategy] = {
-    "auto": auto.select,
-    "coverage": coverage.select,
-    "entropy": entropy.select,
-    "least_confidence": least_confidence.select,
-    "margin": margin.select,
-    "random": random_draw.select,
+_MODULES: dict[str, ModuleType] = {
+    "auto": auto,
+    "coverage": coverage,
+    "entropy": entropy,
+    "least_confidence": least_confidence,
+    "margin": margin,
+    "random": random_draw,
 }
+
+STRATEGIES: dict[str, Strategy] = {name: module.select for name, module in _MODULES.items()}
 
 
 def strategy(name: str) -> Strategy:
@@ -43,3 +46,12 @@ def strategy(name: str) -> Strategy:
     if name not in STRATEGIES:
         raise UnknownStrategyError(f"there is no strategy {name!r}; choose one of {', '.join(STRATEGIES)}")
     return STRATEGIES[name]
+
+
+def needs(name: str) -> frozenset[str]:
+    """Optional parts of the pool that a strategy cannot do without: `probabilities`, `committee`, `linear`, `examples`.
+
+    A module states them as NEEDS; without one it needs none (it may still use what is there).
+    """
+    strategy(name)
+    return frozenset(getattr(_MODULES[name], "NEEDS", ()))

@@ -11,6 +11,8 @@ from al_assets.predictions import uncertainty
 from al_assets.selection.pool import Picks, Pool
 from al_assets.selection.strategies.ranking import most_uncertain
 
+NEEDS = frozenset({"probabilities"})
+
 
 def select(pool: Pool, budget: int, rng: np.random.Generator, *, spare: int = 0) -> Picks:
     """Picks by least confidence, highest first, ties in a seeded order of frame_id.
