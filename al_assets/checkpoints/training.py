@@ -86,8 +86,8 @@ def fit_head(
 
     features: (n, d) float16 or float32; targets: (n, k) int8, 1 present, 0 judged absent, -1 not judged;
     weights: (n,) relative, or None; rows of weight 0 are left out; groups: clip of each row, None where every row
-    stands alone; unlabelled: (u, d) vectors of frames nobody judged, a sample of the archive. Single-label rows must have at most one present class; rows without one teach nothing there
-    and are left out.
+    stands alone; unlabelled: (u, d) vectors of frames nobody judged, a sample of the archive. Single-label rows
+    must have at most one present class; rows without one teach nothing there and are left out.
 
     A multi-label class that lacks a judged presence or a judged absence gets no weight vector and a low
     constant probability; a single-label class that nobody showed stays below those that were. Raises
