@@ -21,7 +21,14 @@ import numpy as np
 PACKAGES = ("dagster", "torch", "torchvision", "sqlalchemy", "pandas", "numpy", "pyarrow", "av")
 REPEATS = 3
 DEFAULT_ROWS = 200_000
-ROWS = {"io": 1_000_000, "dataset": 10_000_000, "design": 1_000_000, "views": 1_000_000}
+ROWS = {
+    "io": 1_000_000,
+    "dataset": 10_000_000,
+    "design": 1_000_000,
+    "views": 1_000_000,
+    "peers": 20_000,
+    "selection": 100_000,
+}
 
 
 class UnknownCaseError(LookupError):
@@ -206,6 +213,13 @@ def bench_labels(rows: int) -> tuple[dict[str, float], dict[str, float]]:
     return measure_labels(rows)
 
 
+def bench_selection(rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    """1,000 picks of `rows` frames by each diversity strategy, against a bare k-center and scikit-activeml."""
+    from al_assets.selection_bench import measure_selection
+
+    return measure_selection(rows)
+
+
 def bench_design(rows: int) -> tuple[dict[str, float], dict[str, float]]:
     """Keys, indexes and pages as they are against their alternatives: sql/PHYSICAL_DESIGN.md quotes it."""
     from resources.design_bench import measure_design
@@ -214,6 +228,13 @@ def bench_design(rows: int) -> tuple[dict[str, float], dict[str, float]]:
     url = read_environment().database_url
     result = measure_design(rows, url if url.startswith("postgresql") else None)
     return result["measured"], result["ratios"]
+
+
+def bench_peers(rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Strategy `auto` against scikit-activeml's in one protocol, with one head; a seed for each 2,000 of `rows`."""
+    from al_assets.peers_bench import measure_peers
+
+    return measure_peers(rows)
 
 
 CASES: dict[str, Callable[[int], tuple[dict[str, float], dict[str, float]]]] = {
@@ -225,4 +246,6 @@ CASES: dict[str, Callable[[int], tuple[dict[str, float], dict[str, float]]]] = {
     "views": bench_views,
     "labels": bench_labels,
     "design": bench_design,
+    "selection": bench_selection,
+    "peers": bench_peers,
 }

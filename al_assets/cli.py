@@ -15,6 +15,7 @@ import typer
 from al_assets.cli_archive import archive_app, back_up_database, export_app
 from al_assets.cli_classes import classes_app
 from al_assets.cli_output import console, print_table
+from al_assets.cli_simulate import simulate
 from resources.environments import calm_threads
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app.add_typer(archive_app, name="archive")
 app.add_typer(export_app, name="export")
 app.add_typer(classes_app, name="classes")
 database_app.command("backup")(back_up_database)
+app.command("simulate")(simulate)
 
 
 def main() -> None:
@@ -247,19 +249,6 @@ def _promote(headless: Any, checkpoint_id: str, reason: str) -> None:
     if serving is None or serving.checkpoint_id != checkpoint_id:
         raise RuntimeError(f"{checkpoint_id} has not scored every frame yet; run the job score again")
     console.print(f"{checkpoint_id} serves")
-
-
-@app.command()
-def simulate(
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds.")] = 8,
-    per_round: Annotated[int, typer.Option(min=1, help="Frames a round.")] = 10,
-    seeds: Annotated[int, typer.Option(min=1, help="Repetitions.")] = 5,
-) -> None:
-    """Compare strategies on the labels that stand, with the labels in the person's place."""
-    config = {"ops": {"simulation": {"config": {"rounds": rounds, "per_round": per_round, "seeds": seeds}}}}
-    headless = _headless()
-    headless.run("simulate", config=config)
-    console.print(f"curves are under {headless.archive.storage.uri('reports/simulation.csv')}")
 
 
 @app.command()

@@ -58,6 +58,7 @@ ASSETS = (
     selection.labelling_tasks,
     labelling.labelling_project,
     reports.labelling_worth,
+    reports.arm_comparison,
     reports.model_report,
     simulation.simulation,
 )

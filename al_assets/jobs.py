@@ -33,6 +33,7 @@ LEARN_ASSETS = (
     "serving_checkpoint",
     "drift_report",
     "labelling_worth",
+    "arm_comparison",
     "selection_batch",
     "labelling_tasks",
     "model_report",
@@ -64,7 +65,7 @@ select_batch = dg.define_asset_job(
 simulate = dg.define_asset_job(
     SIMULATE,
     dg.AssetSelection.assets("simulation"),
-    description="Strategies compared on the labels that stand, with the labels in the person's place.",
+    description="A strategy (the partition) tried on the labels that stand, with the labels in the person's place.",
 )
 
 

@@ -93,6 +93,17 @@ class ClassesSettings(Section):
 class TrainingSettings(Section):
     """How the head is trained."""
 
+    head: Literal["auto", "logistic", "propagated"] = Field(
+        "auto",
+        description="`logistic`: logistic regression on the labelled frames; `propagated`: on them and on frames "
+        "of the archive that their labels spread to; `auto`: whichever explains held-out clips better.",
+    )
+    unlabelled_frames: int = Field(
+        10_000,
+        ge=0,
+        le=50_000,
+        description="Frames without labels that a head may learn from; 0 for none.",
+    )
     seed: int = Field(7, ge=0, description="Seed of training.")
     l2: float = Field(
         0.0,
@@ -117,46 +128,6 @@ class PromotionSettings(Section):
         ge=0,
         description="Labelled hold-out frames below which the comparison is called too weak to refuse.",
     )
-
-
-class SelectionSettings(Section):
-    """What the next batch for the expert looks like."""
-
-    strategy: Literal["auto", "random", "least_confidence", "margin", "entropy", "coverage"] = Field(
-        "auto", description="`auto`, `random`, `least_confidence`, `margin`, `entropy` or `coverage`."
-    )
-    batch_size: int = Field(50, ge=1, le=100_000, description="Frames a batch.")
-    random_fraction: float = Field(
-        0.1,
-        ge=0,
-        le=1,
-        description="Share of the batch drawn at random: the live test of whether selection pays.",
-    )
-    evaluation_fraction: float = Field(
-        0.2, ge=0, le=1, description="Share drawn from hold-out videos until enough hold-out labels stand."
-    )
-    second_opinion_fraction: float = Field(
-        0.1,
-        ge=0,
-        le=1,
-        description="Most of a batch that asks again about judged frames: labels that look wrong, people divided.",
-    )
-    evaluation_target: int = Field(200, ge=0, description="Hold-out labels at which the evaluation arm ends.")
-    candidates: int = Field(
-        50_000, ge=100, description="Frames a strategy looks at; the rest is cut by the index."
-    )
-    max_open_tasks: int = Field(1_000, ge=1, description="No new batch while this many tasks are unanswered.")
-    minimum_gap_seconds: float = Field(
-        2.0, ge=0, description="Two picks of one video lie at least this far apart."
-    )
-    per_clip: int = Field(0, ge=0, description="Picks a video and batch at most; 0 for no cap.")
-    cosine: float = Field(
-        0.98,
-        gt=0,
-        le=1,
-        description="A frame more similar than this to one picked or labelled is left out; 1 for off.",
-    )
-    seed: int = Field(11, ge=0, description="Seed of all draws, combined with the batch number.")
 
 
 class LabellingSettings(Section):

@@ -1,4 +1,4 @@
-"""What an owner may set in `al.toml`, read and refused in plain words. The keys themselves are in `setting_sections`.
+"""What an owner may set in `al.toml`, read and refused in plain words. The keys are in the modules of its sections.
 
 Every key is optional. A wrong value or an unknown key is refused with the key's name and what is allowed, since
 a misspelt setting that is silently ignored costs an expert's day.
@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from al_assets.keys import Task
+from al_assets.selection_settings import MiningSettings, SelectionSettings
 from al_assets.setting_sections import (
     ArchiveSettings,
     ClassesSettings,
@@ -24,7 +25,6 @@ from al_assets.setting_sections import (
     PromotionSettings,
     RetrainingSettings,
     Section,
-    SelectionSettings,
     SensorSettings,
     TrainingSettings,
 )
@@ -36,6 +36,7 @@ __all__ = [
     "EmbeddingsSettings",
     "FramesSettings",
     "LabellingSettings",
+    "MiningSettings",
     "PromotionSettings",
     "RetrainingSettings",
     "Section",
@@ -70,6 +71,7 @@ class Settings(Section):
     training: TrainingSettings = TrainingSettings()
     promotion: PromotionSettings = PromotionSettings()
     selection: SelectionSettings = SelectionSettings()
+    mining: MiningSettings = MiningSettings()
     labelling: LabellingSettings = LabellingSettings()
     drift: DriftSettings = DriftSettings()
     retraining: RetrainingSettings = RetrainingSettings()
@@ -81,6 +83,10 @@ class Settings(Section):
             raise ValueError('[promotion] metric = "accuracy" needs task = "single_label"; use "macro_f1"')
         if self.selection.random_fraction + self.selection.evaluation_fraction > 1 + 1e-9:
             raise ValueError("[selection] random_fraction and evaluation_fraction together are more than 1")
+        if self.selection.strategy == "similarity" and not self.mining.examples:
+            raise ValueError(
+                '[selection] strategy = "similarity" needs frames to look for; name some under [mining] examples'
+            )
         return self
 
 

@@ -455,6 +455,24 @@ labelling_progress = _table(
     _column("measured_at", Utc, "time"),
 )
 
+arm_comparisons = _table(
+    "arm_comparisons",
+    "One row per checkpoint that served: models of as many random labels and labels of the strategy, on one hold-out.",
+    _id("checkpoint_id", "checkpoint", primary_key=True),
+    _column("labels_each", sa.Integer(), "labelled frames that each of the two models learned from"),
+    _column("batches", sa.Integer(), "batches they came from, as many of each arm from each batch"),
+    _column("holdout_frames", sa.Integer(), "judged frames of the evaluation arm that both were tried on"),
+    _column(
+        "random_accuracy", Float8, "share of hold-out frames that the random labels get right", null=True
+    ),
+    _column("strategy_accuracy", Float8, "the same of the strategy's labels, mean over draws", null=True),
+    _column("difference", Float8, "strategy_accuracy - random_accuracy", null=True),
+    _column("low", Float8, "lower end of the 95 % interval of the difference", null=True),
+    _column("high", Float8, "upper end of the 95 % interval of the difference", null=True),
+    _column("verdict", sa.String(16), "too_early, better, worse or level"),
+    _column("measured_at", Utc, "time"),
+)
+
 drift_results = _table(
     "drift_results",
     "One row per statistic of a drift check on one subject against one reference.",

@@ -25,6 +25,8 @@ RATIOS = {
         "label_studio_import_vs_to_sql",
         "label_studio_import_peak_growth",
     },
+    "peers": {"digits_auto_vs_best_peer"},
+    "selection": {"core_set_vs_bare_blas", "typiclust_vs_scikit_activeml", "dropquery_vs_scikit_activeml"},
     "design": {"sqlite_margin_vs_plain_write_seconds", "sqlite_rowid_vs_plain_mib"},
 }
 

@@ -119,6 +119,10 @@ def test_labels_are_reviewed_and_worth_is_told(loop: Headless) -> None:
     assert worth["random_frames"].iloc[-1] > 0
     assert worth["random_accuracy"].iloc[-1] in (0, 1) or worth["random_frames"].iloc[-1] > 1
     assert len(loop.archive.monitoring.view("label_errors")) < 10
+    arms = loop.archive.monitoring.view("active_against_random")
+    assert arms["checkpoint_id"].tolist() == worth["checkpoint_id"].tolist()
+    assert arms["verdict"].tolist() == ["too_early"] * len(arms)
+    assert arms["labels_each"].iloc[-1] > 0
 
 
 def test_a_label_is_traced_to_the_batch_that_asked_for_it(loop: Headless) -> None:

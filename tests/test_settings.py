@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from al_assets.selection.strategies import STRATEGIES
+from al_assets.selection_settings import STRATEGY_NAMES
 from al_assets.settings import (
-    SelectionSettings,
     Settings,
     SettingsError,
     describe_settings,
@@ -54,8 +56,19 @@ def test_every_default_would_be_accepted_if_it_were_written() -> None:
         ('[selection]\nbatch_size = "50"', '[selection] batch_size = "50": Input should be a valid integer'),
         ("[selection]\nbatch_size = 50.5", "[selection] batch_size = 50.5: Input should be a valid integer"),
         (
-            '[selection]\nstrategy = "badge"',
-            "[selection] strategy = \"badge\": Input should be 'auto', 'random', ",
+            '[selection]\nstrategy = "bagde"',
+            '[selection] strategy = "bagde": there is no such strategy; choose one of activelab, auto, badge, ',
+        ),
+        ('[selection]\nstrategy = "bagde"', 'or name a function of your own as "package.module:function"'),
+        ('[selection]\nstrategy = "house rules:mine"', "there is no such strategy"),
+        (f'[selection]\nstrategy = "house.{"r" * 60}:mine"', "the name is longer than 64 characters"),
+        ('[selection]\nstrategy = "similarity"', "name some under [mining] examples"),
+        ("[mining]\nsites = 3", "[mining] sites = 3: should be a list of names"),
+        ("[mining]\nexamples = [true]", "should be a list of names"),
+        ("[mining]\nbox_area_from = 0.5\nbox_area_to = 0.2", "box_area_from is larger than box_area_to"),
+        (
+            "[mining]\nconfidence_below = 0",
+            "[mining] confidence_below = 0: Input should be greater than 0",
         ),
         (
             "[frames]\nframes_per_second = true",
@@ -131,7 +144,24 @@ def test_class_names_are_kept_in_the_form_in_which_exports_are_compared() -> Non
 
 
 def test_the_strategies_one_may_set_are_those_there_are() -> None:
-    assert set(get_args(SelectionSettings.model_fields["strategy"].annotation)) == set(STRATEGIES)
+    assert sorted(STRATEGY_NAMES) == sorted(STRATEGIES)
+
+
+def test_a_strategy_may_be_a_function_of_the_users_own() -> None:
+    found = parse_settings({"selection": {"strategy": "house.rules:mine"}})
+    assert found.selection.strategy == "house.rules:mine"
+
+
+def test_examples_are_frames_by_number_or_by_name() -> None:
+    found = parse_settings({"mining": {"examples": [16777216, "gate-1/250"]}})
+    assert found.mining.examples == ("16777216", "gate-1/250")
+
+
+def test_reading_the_settings_loads_no_strategy() -> None:
+    heavy = {"torch", "sklearn", "al_assets.selection.strategies"}
+    code = f"import sys, al_assets.settings; print({heavy} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize(

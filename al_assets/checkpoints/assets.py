@@ -32,9 +32,10 @@ from resources.slices import Slice
 if TYPE_CHECKING:  # these load torch, which the code server must not
     from al_assets.checkpoints.heads import Head
     from al_assets.checkpoints.promotion import Decision
+    from al_assets.checkpoints.surroundings import Surroundings
     from al_assets.checkpoints.training import Fitted, TrainingConfig
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 HEAD = "linear"
 GATHERED = 512
 
@@ -52,20 +53,16 @@ class Examples:
         """Video number of each row: what is kept whole in cross-validation and in the bootstrap."""
         return video_no_of(self.keys)
 
+    def take(self, rows: np.ndarray) -> "Examples":
+        """Some of the rows."""
+        return Examples(self.keys[rows], self.vectors[rows], self.targets[rows])
+
 
 def class_list(archive: Archive) -> dict[int, str]:
     """Classes in use: class_id -> name."""
     table = archive.labels.classes()
     used = table[(table["active"] == 1) & table["merged_into"].isna()]
     return {int(row.class_id): str(row.name) for row in rows_of(used[["class_id", "name"]])}
-
-
-def label_matrix(labelled: pd.DataFrame, task: Task, *, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Frames of a split with their targets, over the classes that occur in the labels."""
-    rows = labelled[labelled["split"] == split]
-    return target_matrix(
-        rows["frame_id"], rows["class_id"], rows["present"], sorted(set(labelled["class_id"]))
-    )
 
 
 def examples(
@@ -140,7 +137,7 @@ def checkpoint(
         context.log.warning(f"no model was trained: {why}")
         return dg.MaterializeResult(value=None, metadata={"why": why, "labelled_frames": len(train.keys)})
     validation = examples(archive, rows, embedder_id, list(names), settings.task, "validation")
-    fitted = fit_examples(train, names, embedder_id, settings)
+    fitted = fit_examples(train, names, embedder_id, settings, surroundings(archive, embedder_id, settings))
     head = calibrate(fitted.head, validation.vectors, validation.targets, groups=validation.groups)
     config = training_config(settings)
     row = _save(archive, head, training_set_id, config, context.run.run_id, len(train.keys))
@@ -153,6 +150,7 @@ def checkpoint(
             "labelled_frames": len(train.keys),
             "validation_frames": len(validation.keys),
             "classes": len(names),
+            "head": head.calibration,
             "classes_with_examples": int((train.targets == 1).any(axis=0).sum()),
         },
     )
@@ -163,13 +161,31 @@ def training_config(settings: Settings) -> "TrainingConfig":
     from al_assets.checkpoints.training import TrainingConfig
 
     return TrainingConfig(
+        head=settings.training.head,
         l2=settings.training.l2 or None,
         class_weighting=settings.training.balance_classes,
         seed=settings.training.seed,
     )
 
 
-def fit_examples(train: Examples, names: Mapping[int, str], embedder_id: str, settings: Settings) -> "Fitted":
+def surroundings(archive: Archive, embedder_id: str, settings: Settings) -> "Surroundings | None":
+    """Frames of the training videos that a head may learn from without labels, if the settings want one to."""
+    from al_assets.checkpoints.surroundings import Surroundings
+
+    training = settings.training
+    if training.head == "logistic" or not training.unlabelled_frames:
+        return None
+    drawn = archive.frames.drawn(embedder_id, "train", training.unlabelled_frames, training.seed)
+    return Surroundings.of(drawn) if len(drawn) else None
+
+
+def fit_examples(
+    train: Examples,
+    names: Mapping[int, str],
+    embedder_id: str,
+    settings: Settings,
+    around: "Surroundings | None",
+) -> "Fitted":
     """A head for the classes `names` (class_id -> name), and what models of the other clips make of the examples."""
     from al_assets.checkpoints.training import fit_head
 
@@ -183,6 +199,7 @@ def fit_examples(train: Examples, names: Mapping[int, str], embedder_id: str, se
         embedder_id=embedder_id,
         config=training_config(settings),
         groups=train.groups,
+        surroundings=around,
     )
 
 

@@ -107,19 +107,29 @@ def cross_validate(
         solution = solve(narrow, problem, l2=strength, iterations=_SEARCH_ITERATIONS, start=solution)
         every = solution.logits(narrow.scores).view(len(targets), len(parts), -1).numpy()
         logits = every[rows, folds] - offsets
-        loss = _best_loss(logits, targets, known * row_weights[:, None], task)
+        loss = best_loss(logits, targets, known * row_weights[:, None], task)
         if loss < best[0] - 1e-6:
             best = (loss, strength, logits)
     return best[1], HeldOut(best[2].astype(np.float32), known, learned)
 
 
-def _best_loss(
+def best_loss(
     logits: npt.NDArray[np.floating],
     targets: npt.NDArray[np.int8],
     cells: npt.NDArray[np.floating],
     task: Task,
 ) -> float:
     """Log loss of held-out logits at the best of a few slopes."""
+    return float(row_losses(logits, targets, cells, task).sum())
+
+
+def row_losses(
+    logits: npt.NDArray[np.floating],
+    targets: npt.NDArray[np.int8],
+    cells: npt.NDArray[np.floating],
+    task: Task,
+) -> npt.NDArray[np.float64]:
+    """(n,) log loss of each row at the slope that is best for all, over cells (n, k) of weight above 0."""
     present, losses = targets == 1, []
     for slope in _SLOPES:
         scaled = slope * logits
@@ -127,5 +137,5 @@ def _best_loss(
             loss = (np.logaddexp.reduce(scaled, axis=1, keepdims=True) - scaled) * present
         else:
             loss = np.logaddexp(0, scaled) - present * scaled
-        losses.append(float((loss * cells).sum()))
-    return min(losses)
+        losses.append((loss * cells).sum(axis=1))
+    return np.asarray(min(losses, key=np.sum))

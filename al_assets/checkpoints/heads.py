@@ -73,6 +73,12 @@ class Head:
         """Length of the vectors that it reads."""
         return int(self.mean.shape[0])
 
+    def folded(self) -> tuple[Array, Array]:
+        """Weight (k, d) and bias (k,), float32: calibrated logits of x are `x @ weight.T + bias`."""
+        weight = self.weight.astype(np.float64) / self.scale / self.temperature[:, None]
+        bias = self.bias / self.temperature - weight @ self.mean.astype(np.float64)
+        return weight.astype(np.float32), bias.astype(np.float32)
+
     def logits(self, vectors: npt.NDArray[np.floating]) -> Array:
         """Calibrated logits, (n, k) float32, of vectors (n, d) float16 or float32.
 
@@ -84,14 +90,9 @@ class Head:
                 f"the head reads {self.dimensions} values of {self.embedder_id}, got {vectors.shape}; "
                 "embed these frames with that embedder or train a head for theirs"
             )
-        weight = self.weight.astype(np.float64) / self.scale / self.temperature[:, None]
-        bias = self.bias / self.temperature - weight @ self.mean.astype(np.float64)
+        weight, bias = self.folded()
         with torch.inference_mode():
-            out = torch.addmm(
-                torch.from_numpy(bias.astype(np.float32)),
-                as_float32(vectors),
-                torch.from_numpy(weight.astype(np.float32)).T,
-            )
+            out = torch.addmm(torch.from_numpy(bias), as_float32(vectors), torch.from_numpy(weight).T)
             finite = torch.isfinite(out).all(dim=1)
         if not bool(finite.all()):
             rows = np.flatnonzero(~finite.numpy()).tolist()

@@ -7,7 +7,7 @@ are chosen inside the training labels, by cross-validation that holds out whole 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +18,17 @@ from al_assets.checkpoints.calibration import (
     fit_scaling,
     scale_head,
 )
-from al_assets.checkpoints.cross_validation import HeldOut, cross_validate, weighted_problem
+from al_assets.checkpoints.cross_validation import HeldOut, cross_validate, row_losses, weighted_problem
 from al_assets.checkpoints.dataset import FrameDataset, Sample
-from al_assets.checkpoints.fitting import Basis, Solution, principal_axes, solve
+from al_assets.checkpoints.fitting import principal_axes, solve
 from al_assets.checkpoints.folds import clip_folds
 from al_assets.checkpoints.heads import Head, to_probabilities
+from al_assets.checkpoints.semi_supervised import Labelled, LinearFit, cross_validate_spread, fit_linear
+from al_assets.checkpoints.surroundings import Surroundings
 from al_assets.keys import Task
 
 FOLDS = 5
-Recipe = Literal["logistic"]
+Recipe = Literal["auto", "logistic", "propagated"]
 """Ways to fit a head."""
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 
@@ -35,8 +37,9 @@ RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 class TrainingConfig:
     """How a head is trained."""
 
-    head: Recipe = "logistic"
-    """`logistic`: L2-regularised logistic regression on the labelled frames."""
+    head: Recipe = "auto"
+    """`logistic`: regularised logistic regression on the labelled frames; `propagated`: on them and on frames that
+    their labels spread to; `auto`: whichever explains held-out clips better. Without unlabelled frames: logistic."""
     l2: float | None = None
     """Strength of the L2 penalty beside the summed loss; None chooses it by cross-validation over clips."""
     iterations: int = 60
@@ -80,14 +83,14 @@ def fit_head(
     embedder_id: str,
     config: TrainingConfig,
     groups: npt.NDArray[np.int64] | None = None,
-    unlabelled: npt.NDArray[np.floating] | None = None,
+    surroundings: Surroundings | None = None,
 ) -> Fitted:
     """Fit, calibrate and set the thresholds of a linear head on frozen vectors.
 
     features: (n, d) float16 or float32; targets: (n, k) int8, 1 present, 0 judged absent, -1 not judged;
     weights: (n,) relative, or None; rows of weight 0 are left out; groups: clip of each row, None where every row
-    stands alone; unlabelled: (u, d) vectors of frames nobody judged, a sample of the archive. Single-label rows
-    must have at most one present class; rows without one teach nothing there and are left out.
+    stands alone; surroundings: a sample of the archive, for heads that learn from unlabelled frames. Single-label
+    rows must have at most one present class; rows without one teach nothing there and are left out.
 
     A multi-label class that lacks a judged presence or a judged absence gets no weight vector and a low
     constant probability; a single-label class that nobody showed stays below those that were. Raises
@@ -101,20 +104,62 @@ def fit_head(
     row_weights = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)[rows]
     # Weights are relative: their size must not pass for evidence.
     row_weights /= row_weights.mean()
-    basis = principal_axes(features[rows])
     folds = clip_folds(judged, clips, folds=FOLDS, seed=config.seed)
-    l2, held_out = cross_validate(
-        basis, judged, row_weights, folds, task=task, l2=config.l2, balanced=config.class_weighting
-    )
-    problem, offset = weighted_problem(judged, row_weights[:, None], task, config.class_weighting)
-    solution = solve(basis, problem, l2=l2, iterations=config.iterations)
-    head = _assemble(basis, solution, offset, task, class_ids, class_names, embedder_id)
-    note = f"{len(rows)} training frames of {len(np.unique(clips))} clips, l2 {l2:g}"
+    labelled = Labelled(features[rows], judged, row_weights, folds)
+    fit, held_out, why = _fit(labelled, surroundings, task, config)
+    head = _assemble(fit, task, class_ids, class_names, embedder_id)
+    note = f"{len(rows)} training frames of {len(np.unique(clips))} clips, {why}, l2 {fit.l2:g}"
     if held_out is None:
         head = replace(head, calibration=f"not calibrated: no class shows in two clips ({note})")
         return Fitted(head, rows, np.full(judged.shape, np.nan, np.float32))
     head, probabilities = _calibrate_on_held_out(head, held_out, judged, row_weights, note)
     return Fitted(head, rows, np.where(held_out.learned, probabilities, np.float32(np.nan)))
+
+
+def _fit(
+    labelled: Labelled, surroundings: Surroundings | None, task: Task, config: TrainingConfig
+) -> tuple[LinearFit, HeldOut | None, str]:
+    """The fit of the recipe, held-out logits of its like, and which recipe it was and why."""
+    shared: Any = {"task": task, "balanced": config.class_weighting}
+    basis = principal_axes(labelled.vectors)
+    plain_l2, plain = cross_validate(
+        basis, labelled.targets, labelled.weights, labelled.folds, l2=config.l2, **shared
+    )
+    why = "logistic"
+    if surroundings is not None and config.head != "logistic":
+        l2, spread = cross_validate_spread(labelled, surroundings, l2=config.l2, **shared)
+        better, why = (
+            (True, "propagated") if config.head == "propagated" else _prefer(labelled, plain, spread, task)
+        )
+        if better:
+            fit = fit_linear(labelled, surroundings, l2=l2, iterations=config.iterations, **shared)
+            return fit, spread, why
+    problem, offset = weighted_problem(
+        labelled.targets, labelled.weights[:, None], task, config.class_weighting
+    )
+    solution = solve(basis, problem, l2=plain_l2, iterations=config.iterations)
+    weight = (basis.axes @ solution.weight / basis.scale).T.numpy()
+    bias = solution.bias.numpy() - offset
+    return LinearFit(weight, bias.astype(np.float32), basis.mean.numpy(), plain_l2, 0), plain, why
+
+
+def _prefer(
+    labelled: Labelled, plain: HeldOut | None, spread: HeldOut | None, task: Task
+) -> tuple[bool, str]:
+    """Whether the head that learns from unlabelled frames is to be preferred, and why.
+
+    Where held-out clips cannot tell, it is: on few labels it led on every data set tried.
+    """
+    if plain is None or spread is None:
+        return True, "propagated, nothing to compare it on"
+    cells = (plain.known & spread.known) * labelled.weights[:, None]
+    losses = [row_losses(held.logits, labelled.targets, cells, task) for held in (plain, spread)]
+    gain = losses[0] - losses[1]
+    error = float(gain.std() / np.sqrt(len(gain)))
+    means = [float(each.mean()) for each in losses]
+    better = float(gain.mean()) > -error
+    words = f"held-out loss {means[1]:.3f} propagated, {means[0]:.3f} logistic"
+    return better, f"{'propagated' if better else 'logistic'} ({words})"
 
 
 def _usable_rows(
@@ -153,24 +198,22 @@ def _usable_rows(
 
 
 def _assemble(
-    basis: Basis,
-    solution: Solution,
-    offset: npt.NDArray[np.float64],
+    fit: LinearFit,
     task: Task,
     class_ids: tuple[int, ...],
     class_names: tuple[str, ...],
     embedder_id: str,
 ) -> Head:
-    dimensions, classes = len(basis.mean), len(class_ids)
+    classes, dimensions = fit.weight.shape
     return Head(
         task=task,
         class_ids=class_ids,
         class_names=class_names,
         embedder_id=embedder_id,
-        weight=np.ascontiguousarray((basis.axes @ solution.weight).T.numpy()),
-        bias=(solution.bias.numpy() - offset).astype(np.float32),
-        mean=basis.mean.numpy(),
-        scale=np.full(dimensions, basis.scale, dtype=np.float32),
+        weight=np.ascontiguousarray(fit.weight),
+        bias=fit.bias,
+        mean=fit.mean,
+        scale=np.ones(dimensions, dtype=np.float32),
         temperature=np.ones(classes, dtype=np.float32),
         thresholds=np.full(classes, 0.5, dtype=np.float32),
     )

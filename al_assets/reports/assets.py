@@ -12,10 +12,11 @@ import pandas as pd
 from al_assets.automation import RETRY
 from al_assets.drift.assets import PER_VIDEO, drift_report
 from al_assets.keys import video_no_of
+from al_assets.live_comparison import compare_arms
 from al_assets.pictures import picture
 from al_assets.predictions.assets import serving_checkpoint
 from al_assets.reports.html import Section, page
-from al_assets.reports.plots import CurvePoint, class_distribution_svg, learning_curve_svg
+from al_assets.reports.plots import CurvePoint, arms_svg, class_distribution_svg, learning_curve_svg
 from al_assets.review.assets import label_review
 from al_assets.selection.assets import selection_batch
 from al_assets.settings import Settings
@@ -26,6 +27,10 @@ from resources.rows import rows_of
 REPORT = "reports/model_report.html"
 REVIEW = (
     "Labels of training videos that models of the other clips find implausible; nothing is changed by itself."
+)
+ARMS = (
+    "Models of as many labels of each arm, from the same batches, on hold-out frames drawn at random and weighed by "
+    "their chance: what the strategy's labels bring above random ones, with 95 % intervals."
 )
 ADVICE = {"too_early": "Too early to say", "go_on": "Go on", "may_stop": "You may stop"}
 
@@ -109,8 +114,33 @@ def _progress(archive: Archive, settings: Settings, serving: Checkpoint) -> dict
 
 @dg.asset(
     group_name="reports",
+    kinds={"python", "sql"},
+    deps=[serving_checkpoint],
+    retry_policy=RETRY,
+    code_version="1",
+    metadata={"table": "arm_comparisons", "write_mode": "upsert"},
+)
+def arm_comparison(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """Whether active learning beats random draws here: models of as many labels of each arm, on one hold-out.
+
+    Row by row the live counterpart of `simulation`; the view `active_against_random` shows it.
+    """
+    serving = archive.models.serving()
+    if serving is None:
+        return dg.MaterializeResult(value=None, metadata={"why": "no model serves yet"})
+    row = {
+        "checkpoint_id": serving.checkpoint_id,
+        **compare_arms(archive, settings, serving),
+        "measured_at": archive.now(),
+    }
+    shown = {name: value for name, value in row.items() if value is not None and name != "measured_at"}
+    return dg.MaterializeResult(value=pd.DataFrame([row]), metadata=shown)
+
+
+@dg.asset(
+    group_name="reports",
     kinds={"matplotlib", "file"},
-    deps=[selection_batch, drift_report, labelling_worth],
+    deps=[selection_batch, drift_report, labelling_worth, arm_comparison],
     code_version="1",
 )
 def model_report(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
@@ -170,6 +200,9 @@ def sections(archive: Archive, plot: str) -> list[Section]:
     return [
         Section("What labels bought", "On labelled hold-out frames, with 95 % intervals.", plot),
         Section("Does labelling still pay?", _advice(archive), table=_worth(archive)),
+        Section(
+            "Does choosing beat drawing at random?", ARMS, arms_svg(_arms(archive)), _arms_table(archive)
+        ),
         Section("Labels to look at again", REVIEW, table=_doubted(archive)),
         Section("Quality per class", "Of the serving model on the test videos.", table=_per_class(archive)),
         Section("Classes", svg=class_distribution_svg(counts), table=distribution),
@@ -209,6 +242,21 @@ def _worth(archive: Archive) -> pd.DataFrame:
             "advice": history["advice"].map(ADVICE),
         }
     )
+
+
+def _arms(archive: Archive) -> list[CurvePoint]:
+    found = archive.monitoring.view("active_against_random").dropna(subset=["difference"])
+    return [
+        CurvePoint(int(row.labels_each), float(row.difference), float(row.low), float(row.high))
+        for row in rows_of(found)
+    ]
+
+
+def _arms_table(archive: Archive) -> pd.DataFrame:
+    found = archive.monitoring.view("active_against_random").sort_values("measured_at", ascending=False)
+    columns = ["labels_each", "batches", "holdout_frames", "random_accuracy", "strategy_accuracy"]
+    gains = [_interval(row.difference, row.low, row.high) for row in rows_of(found)]
+    return found[columns].assign(difference=gains, verdict=found["verdict"].str.replace("_", " "))
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> str:

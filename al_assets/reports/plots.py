@@ -11,6 +11,7 @@ from typing import Any
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 """Okabe and Ito (2008): told apart with any colour vision."""
 MARKERS = "os^Dv<>"
+DASHES = ("-", "--", ":", "-.")
 CLASSES = 40
 POINTS_WITH_MARKERS = 12
 _TAG, _COMMENT = re.compile(r"<[^>]*>"), re.compile(r"<!--.*?-->", re.DOTALL)
@@ -44,6 +45,65 @@ def learning_curve_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str) 
     axes.set(xlabel="labelled frames", ylabel=metric, ylim=(0, 1))
     if curves:
         axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def arms_svg(points: Sequence[CurvePoint]) -> str:
+    """Difference of accuracy between the strategy's labels and random ones against labels of each, with intervals."""
+    figure, axes = _figure(4.8, 2.6)
+    ordered = sorted(points, key=lambda point: point.labels)
+    axes.axhline(0, color="#888888", linewidth=0.8)
+    axes.errorbar(
+        [point.labels for point in ordered],
+        [point.value for point in ordered],
+        yerr=[
+            [point.value - (point.low if point.low is not None else point.value) for point in ordered],
+            [(point.high if point.high is not None else point.value) - point.value for point in ordered],
+        ],
+        color=COLOURS[0],
+        marker=MARKERS[0],
+        markersize=4,
+        linewidth=1,
+        capsize=2,
+    )
+    axes.set(xlabel="labels of each arm", ylabel="strategy - random")
+    return _svg(figure)
+
+
+def strategy_curves_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str, caption: str) -> str:
+    """Curves of several strategies in one plot with their intervals as bands, named in the order in which they end.
+
+    The axis spans what is shown, since strategies differ by a few points. Beyond as many as there are colours, dashes
+    tell curves of one colour apart. caption: what the band is, and how the curves came about.
+    """
+    figure, axes = _figure(8.0, 4.6)
+    ordered = {name: sorted(points, key=lambda point: point.labels) for name, points in curves.items()}
+    for number, (name, points) in enumerate(ordered.items()):
+        turn, place = divmod(number, len(COLOURS))
+        labels, colour = [point.labels for point in points], COLOURS[place]
+        axes.plot(
+            labels,
+            [point.value for point in points],
+            color=colour,
+            linestyle=DASHES[turn % len(DASHES)],
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=4,
+            markevery=1 + (len(points) - 1) // POINTS_WITH_MARKERS,
+            linewidth=2.2 if number == 0 else 1.4,
+            label=f"{name}  {points[-1].value:.3f}",
+        )
+        banded = [(p.labels, p.low, p.high) for p in points if p.low is not None and p.high is not None]
+        if banded:
+            axes.fill_between(*zip(*banded, strict=True), color=colour, alpha=0.12, linewidth=0)
+    # An interval may reach past what the metric can.
+    axes.set(
+        xlabel="labelled frames", ylabel=metric, ylim=(max(0, axes.get_ylim()[0]), min(1, axes.get_ylim()[1]))
+    )
+    axes.set_title(caption, fontsize=8, loc="left")
+    handles, names = axes.get_legend_handles_labels()
+    ends = sorted(range(len(names)), key=lambda row: -list(ordered.values())[row][-1].value)
+    legend = {"frameon": False, "fontsize": 8, "loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+    axes.legend([handles[row] for row in ends], [names[row] for row in ends], title="at the end", **legend)
     return _svg(figure)
 
 

@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from al_assets.automation import RETRY
-from al_assets.checkpoints.assets import Examples, checkpoint, examples, fit_examples, load_checkpoint
+from al_assets.checkpoints.assets import (
+    Examples,
+    checkpoint,
+    examples,
+    fit_examples,
+    load_checkpoint,
+    surroundings,
+)
 from al_assets.checkpoints.training_set import target_matrix, why_not_trainable
 from al_assets.keys import Task
 from al_assets.labels.assets import standing_now
@@ -56,7 +63,7 @@ def label_review(
     train = examples(archive, rows, newest.embedder_id, list(newest.class_ids), settings.task, "train")
     if why := why_not_trainable(train.targets, settings.task):
         return dg.MaterializeResult(value=None, metadata={"why": why})
-    parts = [_training(train, newest, settings)]
+    parts = [_training(archive, train, newest, settings)]
     parts += [_holdout(archive, newest, rows, split) for split in ("validation", "test")]
     wrong = pd.concat([_implausible(part, newest, settings.task) for part in parts], ignore_index=True)
     wrong = wrong.merge(
@@ -83,10 +90,11 @@ def label_review(
     )
 
 
-def _training(train: Examples, newest: Checkpoint, settings: Settings) -> Seen:
+def _training(archive: Archive, train: Examples, newest: Checkpoint, settings: Settings) -> Seen:
     """Training frames, each seen by the cross-validation's model without its clip."""
     names = {class_id: str(class_id) for class_id in newest.class_ids}
-    fitted = fit_examples(train, names, newest.embedder_id, settings)
+    around = surroundings(archive, newest.embedder_id, settings)
+    fitted = fit_examples(train, names, newest.embedder_id, settings, around)
     probabilities = np.full(train.targets.shape, np.nan, np.float32)
     probabilities[fitted.rows] = fitted.out_of_sample
     return Seen("train", train.keys, train.targets, probabilities, fitted.head.thresholds)

@@ -1,159 +1,31 @@
 """The assets `selection_batch` and `labelling_tasks`: the next frames for a person. Strategies live beside."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from al_assets.automation import RETRY
-from al_assets.checkpoints.assets import label_matrix, load_checkpoint
-from al_assets.embeddings.assets import configured_embedder, embeddings, pixels_of
+from al_assets.batch_pool import Circumstances, circumstances, make_plan
+from al_assets.embeddings.assets import embeddings, pixels_of
 from al_assets.frames.stills import encode_jpeg
-from al_assets.keys import frame_range, video_no_of
+from al_assets.keys import frame_range
 from al_assets.predictions.assets import serving_checkpoint
 from al_assets.review.assets import label_review
-from al_assets.review.second_opinions import Trust
-from al_assets.selection.asking_again import COLUMNS, Again, choose_again
-from al_assets.selection.batch_plan import BatchPlan, BatchPolicy, plan_batch
+from al_assets.selection.batch_plan import BatchPlan
 from al_assets.selection.labelling_tasks import TaskRow, label_studio_tasks, labelling_config, tasks_csv
-from al_assets.selection.pool import Pool
-from al_assets.selection.redundancy import Frames, RedundancyRule
 from al_assets.selection.task_files import azure_ml_jsonl, coco_images, cvat_labels, cvat_xml
-from al_assets.settings import SelectionSettings, Settings
+from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.pixels import still_path
 from resources.rows import rows_of
 from resources.slices import Slice
 
-if TYPE_CHECKING:  # loads torch, which the code server must not
-    from al_assets.checkpoints.heads import Head
-
 TASKS = "labelling_tasks"
 ARMS = ("strategy", "random", "evaluation", "second_opinion")
 LINE = 400
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """What a batch is made from: model, embedder and frames, read from SQL."""
-
-    embedder_id: str
-    checkpoint_id: str | None
-    head: "Head | None"
-
-
-def circumstances(archive: Archive, settings: Settings) -> Circumstances:
-    """The serving model and its embedder; the configured embedder while no model serves."""
-    serving = archive.models.serving()
-    if serving is None:
-        return Circumstances(configured_embedder(settings.embeddings), None, None)
-    return Circumstances(serving.embedder_id, serving.checkpoint_id, load_checkpoint(archive, serving))
-
-
-def candidates(
-    archive: Archive,
-    chosen: Circumstances,
-    settings: SelectionSettings,
-    table: pa.Table,
-    rng: np.random.Generator,
-) -> pa.Table:
-    """Training frames a strategy may look at: all, or where they are too many the least certain half and a draw.
-
-    The draw keeps strategies that look for coverage honest, the least certain half those that look for doubt.
-    """
-    if table.num_rows <= settings.candidates:
-        return table
-    keys = table["frame_id"].to_numpy()
-    doubtful = np.empty(0, np.int64)
-    if chosen.checkpoint_id is not None:
-        doubtful = archive.selection.least_certain(chosen.checkpoint_id, settings.candidates // 2)
-    first = np.flatnonzero(np.isin(keys, doubtful))
-    rest = np.setdiff1d(np.arange(len(keys)), first)
-    drawn = rng.choice(rest, min(len(rest), settings.candidates - len(first)), replace=False)
-    return table.take(np.sort(np.concatenate([first, drawn])))
-
-
-def make_plan(
-    archive: Archive, settings: Settings, chosen: Circumstances, budget: int, seed: Sequence[int]
-) -> BatchPlan:
-    """The next batch of `budget` frames: reads the pool, then one call of the pure planner."""
-    rng = np.random.default_rng(seed)
-    everything = archive.selection.open_frames(chosen.embedder_id, ["train"], repeats=False)
-    table = candidates(archive, chosen, settings.selection, everything, rng)
-    keys, vectors = archive.frames.vectors(chosen.embedder_id, table["frame_id"].to_pylist())
-    taken = _frames(archive, chosen.embedder_id, archive.selection.taken())
-    labelled_keys, targets = label_matrix(archive.models.labelled(), settings.task, split="train")
-    known_keys, labelled = archive.frames.vectors(chosen.embedder_id, labelled_keys.tolist())
-    pool = Pool(
-        frame_ids=keys,
-        embeddings=vectors,
-        probabilities=chosen.head.probabilities(vectors) if chosen.head is not None and len(keys) else None,
-        task=settings.task,
-        labelled_embeddings=labelled,
-        labelled_targets=targets[np.isin(labelled_keys, known_keys)],
-    )
-    rules = settings.selection
-    again = ask_again(archive, settings, chosen, pool.probabilities, budget)
-    return plan_batch(
-        pool,
-        video_no_of(keys),
-        _times(table, keys),
-        taken=taken,
-        holdout_frame_ids=archive.selection.open_frames(
-            chosen.embedder_id, ["validation", "test"], repeats=True
-        )["frame_id"].to_numpy(),
-        holdout_labels=archive.selection.holdout_labels(),
-        strategy=rules.strategy,
-        policy=BatchPolicy(
-            size=budget,
-            random_fraction=rules.random_fraction,
-            evaluation_fraction=rules.evaluation_fraction,
-            second_opinion_fraction=rules.second_opinion_fraction,
-            evaluation_target=rules.evaluation_target,
-        ),
-        rule=RedundancyRule(
-            minimum_gap_ms=round(rules.minimum_gap_seconds * 1000),
-            per_clip=rules.per_clip or None,
-            cosine=rules.cosine if rules.cosine < 1 else None,
-        ),
-        rng=rng,
-        random_population=everything["frame_id"].to_numpy(),
-        again=again,
-    )
-
-
-def ask_again(
-    archive: Archive, settings: Settings, chosen: Circumstances, probabilities: np.ndarray | None, budget: int
-) -> Again:
-    """Judged frames to ask about again by the review of the model that serves; probabilities: its, of open frames."""
-    names = archive.labels.classes().set_index("class_id")["name"]
-    scored = archive.reviews.to_ask_again(chosen.checkpoint_id or "")
-    split = archive.reviews.of_split_classes()
-    table = scored.merge(split, on="frame_id", how="outer", suffixes=("", "_split"))
-    table = table.assign(
-        looks_wrong=table["class_id"].map(names),
-        split_class=table["class_id_split"].map(names),
-        annotators=table["annotators"].fillna(1).astype(int),
-    )
-    weights = Trust()
-    if len(scored):
-        weights = Trust(float(scored["model_weight"].iloc[0]), float(scored["annotator_weight"].iloc[0]))
-    return choose_again(table[list(COLUMNS)], probabilities, weights, task=settings.task, size=budget)
-
-
-def _frames(archive: Archive, embedder_id: str, table: pa.Table) -> Frames:
-    keys, vectors = archive.frames.vectors(embedder_id, table["frame_id"].to_pylist())
-    return Frames(frame_ids=keys, video_no=video_no_of(keys), pts_ms=_times(table, keys), embeddings=vectors)
-
-
-def _times(table: pa.Table, keys: np.ndarray) -> np.ndarray:
-    """Times of the frames `keys`, which are among the table's ascending frame_ids."""
-    return table["pts_ms"].to_numpy()[np.searchsorted(table["frame_id"].to_numpy(), keys)]
 
 
 @dg.asset(

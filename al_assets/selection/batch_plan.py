@@ -9,7 +9,7 @@ redundancy, or the task a person sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +97,7 @@ class _Arm:
     scores: npt.NDArray[np.float64]
     propensity: float | None
     reasons: list[str]
+    note: str = ""
 
 
 def arm_sizes(policy: BatchPolicy, holdout_labels: int, again: int = 0, urgent: int = 0) -> ArmSizes:
@@ -128,6 +129,7 @@ def plan_batch(
     rng: np.random.Generator,
     random_population: Ints | None = None,
     again: Again | None = None,
+    notes: Sequence[str] = (),
 ) -> BatchPlan:
     """The next batch.
 
@@ -138,7 +140,8 @@ def plan_batch(
     strategy arm. The arms' ranks are interleaved, so that a batch answered in part is answered in proportion.
     random_population: frames that the random arm is drawn from where the pool is a cut of them (else the pool),
     so that its propensity holds for the archive and not for the cut.
-    again: judged frames of training videos worth another opinion, the most urgent first.
+    again: judged frames of training videos worth another opinion, the most urgent first. notes: what there is to
+    say of how the pool came about; a strategy that lacks what it needs is replaced by coverage, and a note says so.
     Raises PoolError, naming a frame, where the pool holds one that is taken or in a hold-out video.
     """
     candidates = Frames(
@@ -155,6 +158,7 @@ def plan_batch(
     population = np.sort(pool.frame_ids if random_population is None else random_population)
     random = _uniform("random", population, sizes.random, for_random)
     wanted = policy.size - len(evaluation.frame_ids) - sizes.random - sizes.second_opinion
+    strategy, replaced = _possible(pool, strategy)
     chosen, admitted = _strategy_arm(
         pool, candidates, taken, random.frame_ids, strategy, rule, wanted, for_strategy
     )
@@ -162,7 +166,12 @@ def plan_batch(
         selections=_interleaved([evaluation, random, second, chosen]),
         sizes=sizes,
         left_out=admitted.left_out,
-        notes=_notes(sizes, evaluation, random, chosen, wanted, admitted),
+        notes=(
+            *notes,
+            *replaced,
+            *filter(None, [chosen.note]),
+            *_notes(sizes, evaluation, random, chosen, wanted, admitted),
+        ),
     )
 
 
@@ -190,6 +199,17 @@ def _uniform(name: str, frame_ids: Ints, size: int, rng: np.random.Generator) ->
     return _Arm(name, drawn, np.zeros(size), size / len(frame_ids) if size else None, [reason] * size)
 
 
+def _possible(pool: Pool, strategy: str) -> tuple[str, list[str]]:
+    """The strategy, or coverage where the pool lacks what it needs, and a note that says so.
+
+    A first batch must come about whatever the settings name: without a model, coverage is all there is.
+    """
+    missing = sorted(part for part in needs(strategy) if getattr(pool, part) is None)
+    if not missing:
+        return strategy, []
+    return "coverage", [f"strategy {strategy} needs {', '.join(missing)}: none there yet, so coverage chose"]
+
+
 def _strategy_arm(
     pool: Pool,
     candidates: Frames,
@@ -204,9 +224,6 @@ def _strategy_arm(
     is_drawn = np.isin(pool.frame_ids, drawn)
     left, random = np.flatnonzero(~is_drawn), candidates.take(np.flatnonzero(is_drawn))
     open_pool, open_frames = (pool.take(left), candidates.take(left)) if len(drawn) else (pool, candidates)
-    if pool.probabilities is None and needs(name):
-        # A first batch must come about whatever the settings name: without a model, coverage is all there is.
-        name = "coverage"
     picks = strategy_named(name)(open_pool, budget, rng, spare=len(open_pool) if budget else 0)
     admitted = admit(
         picks.positions,
@@ -223,7 +240,7 @@ def _strategy_arm(
         f"{picks.reasons[at]}; {why}" for at, why in zip(order.tolist(), admitted.reasons, strict=True)
     ]
     frame_ids = open_pool.frame_ids[admitted.positions]
-    return _Arm("strategy", frame_ids, picks.scores[order], None, reasons), admitted
+    return _Arm("strategy", frame_ids, picks.scores[order], None, reasons, picks.note), admitted
 
 
 def _interleaved(arms: list[_Arm]) -> pa.Table:

@@ -40,7 +40,8 @@ class Pool:
 
     frame_ids: (n,) int64, distinct. embeddings: (n, d) finite. probabilities: (n, k) in [0, 1], rows summing
     to 1 for single_label; None while there is no model. labelled_embeddings: (m, d); labelled_targets: (m, k)
-    int8, 1 present, 0 absent, -1 not judged (its k may differ from the model's: classes come and go).
+    int8, 1 present, 0 absent, -1 not judged; its first columns are the model's classes in the model's order, and there
+    may be more or, while classes come and go, fewer.
     What only some strategies need: committee: (members, n, k) probabilities of several models; linear: the model
     itself, as arrays; examples: (e, d) of frames to find more of. groups: (n,) clip of each candidate, None where each
     stands alone. weights: (n,) positive, how many frames a candidate stands for, None for one each.
@@ -134,11 +135,12 @@ class Pool:
 
 @dataclass(frozen=True)
 class Picks:
-    """Positions in the pool in the order of preference, with score and reason of each."""
+    """Positions in the pool in the order of preference, with score and reason of each; note: what holds for all."""
 
     positions: npt.NDArray[np.intp]
     scores: npt.NDArray[np.float64]
     reasons: list[str]
+    note: str = ""
 
 
 def unit_vectors(vectors: Floats) -> npt.NDArray[np.float32]:

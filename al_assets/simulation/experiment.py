@@ -1,27 +1,39 @@
-"""Strategies compared on a pool whose labels are known: production strategies, production training, an oracle.
+"""What an experiment is: a pool with known answers and a fixed test part, and the plan by which labels are bought.
 
-Not here: reading labels or writing curves.
+Not here: any run (run.py), files (dataset.py), statistics over the curves (summary.py).
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from al_assets.keys import Task
-from al_assets.selection.pool import Pool
-from al_assets.selection.strategies import strategy
-from al_assets.selection.strategies.ranking import NoModelError
+from al_assets.selection.strategies import needs
 
-Array = npt.NDArray[np.floating]
+if TYPE_CHECKING:  # loads torch
+    from al_assets.checkpoints.surroundings import Surroundings
+
+Array = npt.NDArray[np.floating[Any]]
+Rows = npt.NDArray[np.intp]
+BASELINE = "random"
+"""The strategy that every other one is compared with."""
+SURROUNDINGS = 20_000
+"""Pool vectors that a head which learns from unlabelled frames gets at most."""
+MODEL_FREE = frozenset({"random", "random_per_clip"})
+"""Strategies that look at nothing: they are spared the model's opinion of the pool."""
 
 
-@dataclass(frozen=True, kw_only=True)
+class ExperimentError(ValueError):
+    """The experiment cannot be run as asked; the message says what to change."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Experiment:
     """A pool with known targets and a fixed test part.
 
@@ -38,112 +50,79 @@ class Experiment:
     def __post_init__(self) -> None:
         """Refuse a pool that cannot be measured, or whose test clips leak."""
         if not self.test.any() or self.test.all():
-            raise ValueError(
+            raise ExperimentError(
                 "an experiment needs both training and test rows; label frames of hold-out videos too"
             )
         leaking = np.intersect1d(self.groups[self.test], self.groups[~self.test])
         if leaking.size:
-            raise ValueError(f"clip {leaking[0]} is in the test part and in the pool; split by whole clips")
+            raise ExperimentError(
+                f"clip {leaking[0]} is in the test part and in the pool; split by whole clips"
+            )
+
+    def pool(self) -> Rows:
+        """Rows that may be asked for."""
+        return np.flatnonzero(~self.test)
+
+    @cached_property
+    def test_embeddings(self) -> Array:
+        """Vectors of the test part, side by side."""
+        return self.embeddings[self.test]
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """A sample of the pool as heads that learn from unlabelled frames want it, the same for all runs."""
+        from al_assets.checkpoints.surroundings import Surroundings
+
+        rows = generator(0, 0, "surroundings").permutation(self.pool())[:SURROUNDINGS]
+        return Surroundings.of(self.embeddings[np.sort(rows)])
 
 
-def simulate(
-    experiment: Experiment, *, strategies: Sequence[str], rounds: int, per_round: int, seeds: int
-) -> pd.DataFrame:
-    """Curves (strategy, seed, round, labels, macro_f1, mean_average_precision) from no label on.
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How labels are bought.
 
-    Every draw is seeded by (seed, round, strategy), and the classifier is the same for all strategies. While nothing
-    can be learned yet, strategies that need a model draw at random, all alike, so that they differ in what
-    they then ask for and not in where they began.
+    `initial` rows are drawn at random before the first round, the same for all strategies of a seed; 0 is a cold start.
+    With `candidates`, each round shows that many rows never shown before, the same to all strategies of a seed, and
+    what is not picked of them is not shown again; without, all of the pool that has no label is open.
     """
-    rows = [
-        {"strategy": name, "seed": seed, **point}
-        for name in strategies
-        for seed in range(seeds)
-        for point in _run(experiment, name, rounds, per_round, seed)
-    ]
-    return pd.DataFrame(rows)
+
+    strategies: tuple[str, ...]
+    rounds: int
+    per_round: int
+    seeds: int
+    initial: int = 0
+    candidates: int | None = None
+    head: str = "logistic"
+
+    def __post_init__(self) -> None:
+        """Refuse plans that cannot be carried out."""
+        least = {"rounds": 1, "per_round": 1, "seeds": 1, "initial": 0}
+        for name, smallest in least.items():
+            if getattr(self, name) < smallest:
+                raise ExperimentError(f"{name} = {getattr(self, name)} must be at least {smallest}")
+        if self.candidates is not None and self.candidates < self.per_round:
+            raise ExperimentError(
+                f"{self.per_round} picks a round out of {self.candidates} candidates; show at least as many"
+            )
+        twice = {name for name in self.strategies if self.strategies.count(name) > 1}
+        if twice or not self.strategies:
+            raise ExperimentError(
+                f"name each strategy once, at least one; given: {', '.join(self.strategies)}"
+            )
+
+    def check(self, rows: int) -> None:
+        """Refuse a plan whose first draw leaves nothing of a pool of so many rows to choose from."""
+        if self.initial >= rows:
+            raise ExperimentError(
+                f"initial = {self.initial} leaves none of {rows} pool rows to choose from; draw fewer"
+            )
 
 
-def _run(
-    experiment: Experiment, name: str, rounds: int, per_round: int, seed: int
-) -> Iterator[dict[str, float]]:
-    pool = np.flatnonzero(~experiment.test)
-    labelled = np.empty(0, dtype=np.intp)
-    probabilities: Array | None = None
-    for number in range(1, rounds + 1):
-        rng, start = (
-            np.random.default_rng([seed, number, zlib.crc32(key)]) for key in (name.encode(), b"start")
-        )
-        open_rows = np.setdiff1d(pool, labelled)
-        picked = _pick(
-            experiment, open_rows, labelled, probabilities, name, min(per_round, len(open_rows)), rng, start
-        )
-        labelled = np.concatenate([labelled, picked])
-        probabilities, scores = _fit_and_measure(experiment, labelled, seed)
-        yield {"round": number, "labels": len(labelled), **scores}
-        if len(labelled) == len(pool):
-            return
+def runnable(name: str) -> bool:
+    """Whether a registered strategy can be simulated: nobody gives examples of what to look for here."""
+    return "examples" not in needs(name)
 
 
-def _pick(
-    experiment: Experiment,
-    open_rows: npt.NDArray[np.intp],
-    labelled: npt.NDArray[np.intp],
-    probabilities: Array | None,
-    name: str,
-    budget: int,
-    rng: np.random.Generator,
-    start: np.random.Generator,
-) -> npt.NDArray[np.intp]:
-    pool = Pool(
-        frame_ids=open_rows.astype(np.int64),
-        embeddings=experiment.embeddings[open_rows],
-        probabilities=None if probabilities is None else probabilities[open_rows],
-        task=experiment.task,
-        labelled_embeddings=experiment.embeddings[labelled],
-        labelled_targets=experiment.targets[labelled],
-    )
-    try:
-        picks = strategy(name)(pool, budget, rng)
-    except NoModelError:
-        picks = strategy("random")(pool, budget, start)
-    return np.asarray(open_rows[picks.positions])
-
-
-def _fit_and_measure(
-    experiment: Experiment, labelled: npt.NDArray[np.intp], seed: int
-) -> tuple[Array | None, dict[str, float]]:
-    """Probabilities of all rows (None while nothing can be learned) and the metrics on the test part."""
-    from al_assets.checkpoints.evaluation import evaluate
-    from al_assets.checkpoints.training import TrainingConfig, fit_head
-    from al_assets.checkpoints.training_set import why_not_trainable
-
-    names = ("macro_f1", "mean_average_precision")
-    targets = experiment.targets[labelled]
-    if why_not_trainable(targets, experiment.task):
-        return None, dict.fromkeys(names, 0.0)
-    class_ids = tuple(range(1, targets.shape[1] + 1))
-    head = fit_head(
-        experiment.embeddings[labelled],
-        targets,
-        None,
-        task=experiment.task,
-        class_ids=class_ids,
-        class_names=tuple(map(str, class_ids)),
-        embedder_id="simulation",
-        config=TrainingConfig(seed=seed),
-        groups=experiment.groups[labelled],
-    ).head
-    probabilities = head.probabilities(experiment.embeddings)
-    metrics = evaluate(
-        probabilities[experiment.test],
-        experiment.targets[experiment.test],
-        experiment.groups[experiment.test],
-        task=experiment.task,
-        class_ids=class_ids,
-        thresholds=head.thresholds,
-        rng=np.random.default_rng(seed),
-        resamples=2,
-    )
-    overall = {metric.metric: metric.value or 0.0 for metric in metrics if metric.class_id == 0}
-    return probabilities, {name: overall[name] for name in names}
+def generator(seed: int, number: int, purpose: str) -> np.random.Generator:
+    """The random stream of one purpose (a strategy's name, say) in one round of one seed."""
+    return np.random.default_rng([seed, number, zlib.crc32(purpose.encode())])

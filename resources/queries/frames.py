@@ -12,12 +12,16 @@ import sqlalchemy as sa
 from al_assets.keys import frame_range
 from resources.database import Database
 from resources.queries.chunks import in_chunks
-from resources.tables import embedders, embeddings, frames
+from resources.queries.videos import READABLE
+from resources.tables import embedders, embeddings, frames, videos
 
 # Made once: building it anew took a mini-batch nearly as long as the query.
 _FILES = sa.select(frames.c.frame_id, frames.c.video_id, frames.c.image_path).where(
     frames.c.frame_id.in_(sa.bindparam("frame_ids", expanding=True))
 )
+
+DRAWN_VIDEOS = 500
+"""Videos that a draw of frames reads at most."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,27 @@ class FrameQueries:
                 numbers, keys, matrices = [], [], []
         if numbers:
             yield numbers, np.concatenate(keys), np.concatenate(matrices)
+
+    def drawn(self, embedder_id: str, split: str, limit: int, seed: int) -> np.ndarray:
+        """Vectors (n <= limit, d) of frames of a split, evenly over time in up to DRAWN_VIDEOS videos drawn by seed.
+
+        Reads keys of those videos only, however large the archive.
+        """
+        query = (
+            sa.select(videos.c.video_no)
+            .where(videos.c.split == split, videos.c.status.in_(READABLE))
+            .order_by(videos.c.video_no)
+        )
+        with self.database.read() as connection:
+            numbers = np.array(list(connection.scalars(query)), dtype=np.int64)
+        rng = np.random.default_rng(seed)
+        numbers = np.sort(rng.permutation(numbers)[:DRAWN_VIDEOS])
+        keys = [self.embedded_ids(embedder_id, int(number)) for number in numbers]
+        total = sum(map(len, keys))
+        every = max(1.0, total / max(limit, 1))
+        picked = [ids[np.arange(rng.random() * every, len(ids), every).astype(np.int64)] for ids in keys]
+        chosen = np.concatenate(picked)[:limit] if picked else np.empty(0, np.int64)
+        return self.vectors(embedder_id, chosen.tolist())[1]
 
     def _matrix(self, embedder_id: str, parts: Sequence[pa.Table]) -> tuple[np.ndarray, np.ndarray]:
         rows = [part for part in parts if part.num_rows]

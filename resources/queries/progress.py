@@ -95,9 +95,6 @@ class ProgressQueries:
         propensity: chance that a random arm of any batch since the frame's video was there would have drawn it. A
         frame that was open in twenty batches had twenty chances, one of a new video few.
         """
-        drawn = sa.select(selections.c.frame_id).where(
-            selections.c.arm == "random", selections.c.propensity > 0
-        )
         query = (
             sa.select(second_opinions.c.frame_id, second_opinions.c.model_right, videos.c.registered_at)
             .join(frames, frames.c.frame_id == second_opinions.c.frame_id)
@@ -105,17 +102,48 @@ class ProgressQueries:
             .where(
                 second_opinions.c.checkpoint_id == checkpoint_id,
                 second_opinions.c.model_right.is_not(None),
-                second_opinions.c.frame_id.in_(drawn),
+                second_opinions.c.frame_id.in_(_drawn_by("random")),
             )
             .order_by(second_opinions.c.frame_id)
         )
+        return self._with_propensity(self.database.fetch(query).to_pandas(), "random")
+
+    def evaluation_frames(self) -> pd.DataFrame:
+        """Frames of hold-out videos that evaluation arms drew: frame_id, propensity, as `random_answers` has it."""
+        query = (
+            sa.select(frames.c.frame_id, videos.c.registered_at)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(
+                frames.c.frame_id.in_(_drawn_by("evaluation")),
+                videos.c.split.in_(("validation", "test")),
+                videos.c.status.in_(READABLE),
+            )
+            .order_by(frames.c.frame_id)
+        )
+        return self._with_propensity(self.database.fetch(query).to_pandas(), "evaluation")
+
+    def asked_frames(self) -> pd.DataFrame:
+        """Frames of training videos by batch and arm, random and strategy: frame_id, batch_id, arm."""
+        query = (
+            sa.select(selections.c.frame_id, selections.c.batch_id, selections.c.arm)
+            .join(frames, frames.c.frame_id == selections.c.frame_id)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(
+                selections.c.arm.in_(("random", "strategy")),
+                videos.c.split == "train",
+                videos.c.status.in_(READABLE),
+            )
+            .order_by(selections.c.batch_id, selections.c.frame_id)
+        )
+        return self.database.fetch(query).to_pandas()
+
+    def _with_propensity(self, found: pd.DataFrame, arm: str) -> pd.DataFrame:
         chances = (
             sa.select(selection_batches.c.created_at, sa.func.max(selections.c.propensity))
             .join(selections, selections.c.batch_id == selection_batches.c.batch_id)
-            .where(selections.c.arm == "random", selections.c.propensity > 0)
+            .where(selections.c.arm == arm, selections.c.propensity > 0)
             .group_by(selection_batches.c.batch_id, selection_batches.c.created_at)
         )
-        found = self.database.fetch(query).to_pandas()
         missed = np.ones(len(found))
         registered = pd.to_datetime(found.pop("registered_at")).to_numpy()
         with self.database.read() as connection:
@@ -129,6 +157,10 @@ class ProgressQueries:
             labelling_progress.c.measured_at, labelling_progress.c.checkpoint_id
         )
         return self.database.fetch(query).to_pandas()
+
+
+def _drawn_by(arm: str) -> sa.Select[tuple[int]]:
+    return sa.select(selections.c.frame_id).where(selections.c.arm == arm, selections.c.propensity > 0)
 
 
 def _first_of(asserted: sa.FromClause, scores: sa.FromClause) -> sa.ColumnElement[bool]:

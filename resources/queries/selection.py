@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from resources.database import Database
+from resources.queries.mining import Restriction, restriction
 from resources.queries.videos import READABLE
 from resources.tables import (
     annotations,
@@ -40,10 +41,12 @@ class SelectionQueries:
             .where(label_exports.c.status == "imported")
         )
 
-    def open_frames(self, embedder_id: str, splits: Sequence[str], *, repeats: bool) -> pa.Table:
+    def open_frames(
+        self, embedder_id: str, splits: Sequence[str], *, repeats: bool, only: Restriction | None = None
+    ) -> pa.Table:
         """Frames nobody has judged and no batch holds: frame_id, pts_ms, in order of frame_id.
 
-        repeats: whether near-identical frames (duplicate_of) are among them.
+        repeats: whether near-identical frames (duplicate_of) are among them. only: those that it lets pass.
         """
         query = (
             sa.select(frames.c.frame_id, frames.c.pts_ms)
@@ -56,6 +59,7 @@ class SelectionQueries:
                 ),
                 frames.c.frame_id.not_in(self.answered()),
                 frames.c.frame_id.not_in(sa.select(selections.c.frame_id)),
+                *(only or Restriction()).conditions(),
             )
             .order_by(frames.c.frame_id)
         )
@@ -63,7 +67,7 @@ class SelectionQueries:
             query = query.where(frames.c.duplicate_of.is_(None))
         return self.database.fetch(query)
 
-    def least_certain(self, checkpoint_id: str, limit: int) -> np.ndarray:
+    def least_certain(self, checkpoint_id: str, limit: int, *, only: Restriction | None = None) -> np.ndarray:
         """Open training frames with the smallest margin: (n,) int64. Uses ix_frame_scores_checkpoint_id_margin."""
         query = (
             sa.select(frame_scores.c.frame_id)
@@ -76,11 +80,16 @@ class SelectionQueries:
                 frames.c.duplicate_of.is_(None),
                 frames.c.frame_id.not_in(self.answered()),
                 frames.c.frame_id.not_in(sa.select(selections.c.frame_id)),
+                *(only or Restriction()).conditions(),
             )
             .order_by(frame_scores.c.margin, frame_scores.c.frame_id)
             .limit(limit)
         )
         return self.database.fetch(query)["frame_id"].to_numpy()
+
+    def restriction(self, checkpoint_id: str | None, **wanted: Any) -> Restriction:
+        """What open frames must fulfil, by names (mining.restriction says which). Raises MiningError."""
+        return restriction(self.database, checkpoint_id, **wanted)
 
     def taken(self) -> pa.Table:
         """Frames of training videos that are judged or queued: frame_id, pts_ms."""

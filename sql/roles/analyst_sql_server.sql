@@ -17,6 +17,7 @@ GRANT SELECT ON frame_times TO al_analyst;
 GRANT SELECT ON human_labels TO al_analyst;
 GRANT SELECT ON label_errors TO al_analyst;
 GRANT SELECT ON label_provenance TO al_analyst;
+GRANT SELECT ON active_against_random TO al_analyst;
 GRANT SELECT ON labelling_worth TO al_analyst;
 GRANT SELECT ON learning_curve TO al_analyst;
 GRANT SELECT ON recordings TO al_analyst;

@@ -74,3 +74,10 @@ def test_columns_follow_the_wanted_classes_and_unknown_ones_get_the_fill():
     own = np.array([[0.7, 0.2, 0.1]])
     assert align_classes(own, [1, 2, 3], [3, 9, 1]).tolist() == [[0.1, 0.0, 0.7]]
     assert align_classes(np.array([0.3]), [4], [5, 4], fill=0.5).tolist() == [0.5, 0.3]
+
+
+def test_folded_weights_give_the_calibrated_logits_by_themselves():
+    vectors = FRAMES.vectors.astype(np.float64)
+    weight, bias = HEAD.folded()
+    assert weight.dtype == bias.dtype == np.float32
+    np.testing.assert_allclose(vectors @ weight.T + bias, HEAD.logits(FRAMES.vectors), atol=1e-3)

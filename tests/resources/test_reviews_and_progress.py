@@ -183,3 +183,33 @@ def test_labelling_worth_marks_the_model_that_serves(archive: ArchiveRows) -> No
     rows = archive.query("SELECT checkpoint_id, advice, serving FROM labelling_worth ORDER BY checkpoint_id")
     assert rows == [("new", "may_stop", 1), ("old", "go_on", 0)]
     assert len(ProgressQueries(archive.database).history()) == 2
+
+
+def test_active_against_random_marks_the_model_that_serves(archive: ArchiveRows) -> None:
+    archive.serve("new")
+    for checkpoint, difference in (("old", None), ("new", 0.25)):
+        values = {
+            "checkpoint_id": checkpoint,
+            "difference": difference,
+            "verdict": "better",
+            "measured_at": NOW,
+        }
+        archive.add("arm_comparisons", **values)
+    rows = archive.query(
+        "SELECT checkpoint_id, difference, serving FROM active_against_random ORDER BY checkpoint_id"
+    )
+    assert rows == [("new", 0.25, 1), ("old", None, 0)]
+
+
+def test_frames_of_both_arms_come_with_their_batch_but_for_the_hold_out(archive: ArchiveRows) -> None:
+    (held,) = archive.video(9, [0], split="test", registered_at=NOW)
+    archive.add("selection_batches", batch_id=1, created_at=NOW, run_id="a")
+    select(archive, 1, frame(1, 0), "random", 0.5)
+    select(archive, 1, frame(1, 1), "strategy", None)
+    select(archive, 1, held, "evaluation", 0.25)
+    queries = ProgressQueries(archive.database)
+    assert queries.asked_frames()[["frame_id", "arm"]].to_numpy().tolist() == [
+        [frame(1, 0), "random"],
+        [frame(1, 1), "strategy"],
+    ]
+    assert queries.evaluation_frames().to_numpy().tolist() == [[held, 0.25]]

@@ -309,3 +309,14 @@ def test_asking_again_never_takes_more_than_the_strategy_has() -> None:
     assert arm_sizes(policy, 0, again=9, urgent=9) == ArmSizes(0, 2, 3, 5)
     with pytest.raises(ValueError, match="second_opinion_fraction"):
         BatchPolicy(size=10, second_opinion_fraction=1.5)
+
+
+def test_a_strategy_without_what_it_needs_leaves_the_choice_to_coverage_and_says_so() -> None:
+    done = plan(strategy="similarity", notes=["[mining] 200 of 300 open frames: site north"])
+    assert done.notes[:2] == (
+        "[mining] 200 of 300 open frames: site north",
+        "strategy similarity needs examples: none there yet, so coverage chose",
+    )
+    assert [row["frame_id"] for row in arm(done, "strategy")] == [
+        row["frame_id"] for row in arm(plan(strategy="coverage"), "strategy")
+    ]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from al_assets.keys import Task
-from al_assets.selection.pool import Pool, PoolError
+from al_assets.selection.pool import Linear, Pool, PoolError
 from al_assets.selection.strategies import STRATEGIES, UnknownStrategyError, strategy
 from al_assets.selection.strategies.ranking import NoModelError
 
@@ -47,13 +47,27 @@ def make_pool(
         chances[rng.random(n) < 0.3] = np.eye(classes, dtype=np.float32)[
             0
         ]  # saturated: p is 0 and 1, and ties
-    return Pool(
+    pool = Pool(
         frame_ids=FIRST + rng.permutation(5 * n + 1)[:n].astype(np.int64),
         embeddings=vectors[:n],
         probabilities=chances,
         task=task,
         labelled_embeddings=vectors[n:],
         labelled_targets=np.ones((labelled, 3), dtype=np.int8),
+        examples=rng.normal(size=(2, 4)).astype(np.float16),
+    )
+    return pool if classes is None else with_models(pool, classes, rng)
+
+
+def with_models(pool: Pool, classes: int, rng: np.random.Generator) -> Pool:
+    """The pool with a committee of three, a linear model, and targets that are mixed where there are several."""
+    targets = rng.integers(-1, 2, pool.labelled_targets.shape).astype(np.int8)
+    targets[: len(targets) // 2] = 1
+    return replace(
+        pool,
+        committee=rng.dirichlet(np.ones(classes), (3, len(pool))).astype(np.float32),
+        linear=Linear(rng.normal(size=(classes, 4)).astype(np.float32), np.zeros(classes, np.float32)),
+        labelled_targets=targets,
     )
 
 
@@ -139,7 +153,7 @@ def test_uncertainty_without_a_model_says_what_to_choose_instead(name: str) -> N
 
 
 def test_an_unknown_strategy_lists_those_there_are() -> None:
-    with pytest.raises(UnknownStrategyError, match=r"'margn'; choose one of auto, coverage, entropy"):
+    with pytest.raises(UnknownStrategyError, match=r"'margn'; choose one of activelab, auto, "):
         strategy("margn")
 
 
@@ -222,17 +236,38 @@ def test_coverage_takes_the_frame_nearest_to_the_centre() -> None:
     assert distances[picked] <= np.sort(distances)[2]
 
 
-@pytest.mark.parametrize(
-    ("classes", "labels_per_class", "used"),
-    [(None, 0, "coverage"), (3, 0, "coverage"), (3, 11, "coverage"), (3, 12, "margin")],
-)
-def test_auto_covers_until_there_are_a_dozen_labels_a_class(
-    classes: int | None, labels_per_class: int, used: str
-) -> None:
-    pool = make_pool(5, classes=classes, labelled=3 * labels_per_class)
-    targets = np.tile(np.eye(3, dtype=np.int8), (labels_per_class, 1))
-    reason = strategy("auto")(replace(pool, labelled_targets=targets), 1, np.random.default_rng(0)).reasons[0]
-    assert reason.startswith(f"auto ({used}): ")
+@pytest.mark.parametrize(("classes", "used"), [(None, "max_herding"), (3, "uncertainty_herding")])
+def test_auto_herds_by_what_is_known_and_says_so(classes: int | None, used: str) -> None:
+    pool = make_pool(20, classes=classes)
+    ours = strategy("auto")(pool, 5, np.random.default_rng(0))
+    theirs = strategy(used)(pool, 5, np.random.default_rng(0))
+    assert ours.positions.tolist() == theirs.positions.tolist()
+    assert all(reason.startswith(f"auto ({used}): ") for reason in ours.reasons)
+    assert ours.note.startswith(f"auto chose {used}: ")
+
+
+def test_auto_whitens_vectors_whose_variance_lies_in_few_directions() -> None:
+    rng = np.random.default_rng(0)
+    narrow = rng.normal(size=(200, 64)) * np.r_[30, 30, np.ones(62)]
+    picks = strategy("auto")(vectors_pool(narrow), 5, np.random.default_rng(0))
+    assert "(max_herding, whitened)" in picks.reasons[0]
+    assert "variance lies in 2 of 64 directions" in picks.note
+
+
+def test_auto_leaves_vectors_that_vary_in_all_directions_alone() -> None:
+    even = np.random.default_rng(0).normal(size=(200, 64))
+    assert "whitened" not in strategy("auto")(vectors_pool(even), 5, np.random.default_rng(0)).note
+
+
+def vectors_pool(vectors: np.ndarray) -> Pool:
+    return Pool(
+        frame_ids=FIRST + np.arange(len(vectors)),
+        embeddings=vectors.astype(np.float32),
+        probabilities=None,
+        task="multi_label",
+        labelled_embeddings=np.empty((0, vectors.shape[1])),
+        labelled_targets=np.empty((0, 3), np.int8),
+    )
 
 
 def test_a_random_draw_favours_no_frame() -> None:

@@ -11,7 +11,34 @@ from typing import Protocol
 import numpy as np
 
 from al_assets.selection.pool import Picks, Pool
-from al_assets.selection.strategies import auto, coverage, entropy, least_confidence, margin, random_draw
+from al_assets.selection.strategies import (
+    activelab,
+    auto,
+    badge,
+    bald,
+    class_balanced,
+    cluster_margin,
+    core_set,
+    coverage,
+    cvirs,
+    density_weighted,
+    dropquery,
+    entropy,
+    least_confidence,
+    margin,
+    max_herding,
+    mean_margin,
+    mmc,
+    probcover,
+    query_by_committee,
+    random_draw,
+    random_per_clip,
+    similarity,
+    tcm,
+    typiclust,
+    uncertainty_herding,
+)
+from al_assets.selection.strategies.own import OwnStrategy, is_own
 
 
 class UnknownStrategyError(ValueError):
@@ -30,19 +57,40 @@ class Strategy(Protocol):
 
 
 _MODULES: dict[str, ModuleType] = {
+    "activelab": activelab,
     "auto": auto,
+    "badge": badge,
+    "bald": bald,
+    "class_balanced": class_balanced,
+    "cluster_margin": cluster_margin,
+    "core_set": core_set,
     "coverage": coverage,
+    "cvirs": cvirs,
+    "density_weighted": density_weighted,
+    "dropquery": dropquery,
     "entropy": entropy,
     "least_confidence": least_confidence,
     "margin": margin,
+    "max_herding": max_herding,
+    "mean_margin": mean_margin,
+    "mmc": mmc,
+    "probcover": probcover,
+    "query_by_committee": query_by_committee,
     "random": random_draw,
+    "random_per_clip": random_per_clip,
+    "similarity": similarity,
+    "tcm": tcm,
+    "typiclust": typiclust,
+    "uncertainty_herding": uncertainty_herding,
 }
 
 STRATEGIES: dict[str, Strategy] = {name: module.select for name, module in _MODULES.items()}
 
 
 def strategy(name: str) -> Strategy:
-    """The strategy of that name. Raises UnknownStrategyError, which lists the names."""
+    """The strategy of that name, or a user's own (own.py). Raises UnknownStrategyError, which lists the names."""
+    if is_own(name):
+        return OwnStrategy(name)
     if name not in STRATEGIES:
         raise UnknownStrategyError(f"there is no strategy {name!r}; choose one of {', '.join(STRATEGIES)}")
     return STRATEGIES[name]
@@ -53,5 +101,7 @@ def needs(name: str) -> frozenset[str]:
 
     A module states them as NEEDS; without one it needs none (it may still use what is there).
     """
-    strategy(name)
+    found = strategy(name)
+    if isinstance(found, OwnStrategy):
+        return found.needs
     return frozenset(getattr(_MODULES[name], "NEEDS", ()))

@@ -1,28 +1,73 @@
-"""Auto: coverage while labels are few, margin after that; each pick's reason names which.
+"""Auto: herding from the first frame to the last; coverage while nothing is known, of what is in doubt ever after.
 
-Uncertainty of a model that has met each class a few times is mostly noise. On rendered archives of ten long-tailed
-individuals (multi-label, 4 to 6 seeds, up to 14 labels a class) coverage led margin, entropy and random draws at almost
-every round after the first; on 67 balanced classes coverage led up to about 6 labels a class and was level with margin
-at 12. Not here: either strategy.
+Without a model, MaxHerding: the frames that together lie closest to the whole pool. With one, UHerding: the same with
+each frame counted by the model's doubt of it, under a kernel that narrows as labels come closer to each other, so that
+it drifts by itself from coverage to margin and needs no switch by budget. Where the vectors' variance lies in few of
+their directions, as in frozen features of networks, both look at whitened vectors (embeddings/whitening.py): what all
+frames share no longer hides what tells them apart. `al simulate` and `al bench peers` print what this rests on; the
+README has the figures. Not here: either strategy.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from al_assets.selection.pool import Picks, Pool
-from al_assets.selection.strategies import coverage, margin
+from al_assets.embeddings.whitening import Whitening
+from al_assets.selection.pool import Floats, Picks, Pool
+from al_assets.selection.strategies import max_herding, uncertainty_herding
 
-LABELS_PER_CLASS = 12
-"""Mean number of labelled frames a class from which margin takes over."""
+SAMPLE = 10_000
+"""Candidates that whitening is fitted on."""
+REDUNDANT = 0.1
+"""Share of the directions in which the variance lies (participation ratio), below which vectors are whitened."""
 
 
 def select(pool: Pool, budget: int, rng: np.random.Generator, *, spare: int = 0) -> Picks:
-    """Picks of the strategy that suits the pool: coverage without a model or with few labels a class, else margin."""
-    classes = max(1, pool.labelled_targets.shape[1])
-    few = int((pool.labelled_targets == 1).sum()) < LABELS_PER_CLASS * classes
-    name, chosen = (
-        ("coverage", coverage.select) if pool.probabilities is None or few else ("margin", margin.select)
+    """Picks of the herding that suits what is known; each reason says which, and in which space.
+
+    single_label and multi_label are the same but for the doubt, as uncertainty_herding has it.
+    """
+    seen, space, why = _space(pool, rng)
+    if pool.probabilities is None:
+        name, chosen, reason = "max_herding", max_herding.select, "no model serves yet"
+    else:
+        name, chosen, reason = "uncertainty_herding", uncertainty_herding.select, "a model serves"
+    picks = chosen(seen, budget, rng, spare=spare)
+    told = [f"auto ({name}{space}): {each}" for each in picks.reasons]
+    return Picks(picks.positions, picks.scores, told, note=f"auto chose {name}{space}: {reason}{why}")
+
+
+def _space(pool: Pool, rng: np.random.Generator) -> tuple[Pool, str, str]:
+    """The pool as herding is to see it, what to call that, and why."""
+    if len(pool) < 2:
+        return pool, "", ""
+    by_id = np.argsort(pool.frame_ids)
+    rows = by_id if len(pool) <= SAMPLE else np.sort(rng.permutation(by_id)[:SAMPLE])
+    sample = pool.embeddings[rows]
+    directions, width = participation(sample), sample.shape[1]
+    why = f", and the vectors' variance lies in {directions:.0f} of {width} directions"
+    if directions >= REDUNDANT * width:
+        return pool, "", why
+    whitening = Whitening.of(sample)
+    labelled = pool.labelled_embeddings
+    whitened = replace(
+        pool,
+        embeddings=whitening(pool.embeddings),
+        labelled_embeddings=whitening(labelled) if len(labelled) else labelled,
+        linear=None,
+        examples=None,
     )
-    picks = chosen(pool, budget, rng, spare=spare)
-    return Picks(picks.positions, picks.scores, [f"auto ({name}): {reason}" for reason in picks.reasons])
+    return whitened, ", whitened", why
+
+
+def participation(vectors: Floats) -> float:
+    """In how many directions the variance of vectors (n, d) lies: (sum of variances)^2 / sum of their squares.
+
+    n or d of them at most; 0 where nothing varies. Computed on the smaller side.
+    """
+    centred = vectors.astype(np.float32) - vectors.mean(axis=0, dtype=np.float32)
+    gram = centred.T @ centred if len(centred) > centred.shape[1] else centred @ centred.T
+    total = float(np.trace(gram))
+    return total**2 / float((gram**2).sum()) if total > 0 else 0.0

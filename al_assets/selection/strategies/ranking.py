@@ -5,17 +5,24 @@ Not here: any score.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from al_assets.keys import Task
-from al_assets.selection.pool import Floats, Ints, Picks, Pool
+from al_assets.selection.pool import Floats, Ints, Linear, Picks, Pool
+
+CELLS = 1 << 22
+"""Values worked on at once: in float64 32 MB a temporary, whatever the number of classes."""
 
 
 class NoModelError(ValueError):
-    """The strategy ranks by a model's probabilities and there is no model yet."""
+    """The strategy ranks by what a model says and there is no model yet."""
+
+
+class NoExamplesError(ValueError):
+    """The strategy looks for frames like given ones, and none are given."""
 
 
 def wanted(pool: Pool, budget: int, spare: int) -> int:
@@ -36,6 +43,46 @@ def seeded_order(frame_ids: Ints, rng: np.random.Generator) -> npt.NDArray[np.in
     return ranks
 
 
+def model_probabilities(pool: Pool, name: str) -> Floats:
+    """(n, k) of the model. Raises NoModelError, which names the strategy, where there are none."""
+    if pool.probabilities is None:
+        raise _no_model(name, "a model's probabilities")
+    return pool.probabilities
+
+
+def committee_probabilities(pool: Pool, name: str) -> Floats:
+    """(members >= 1, n, k) of several models. Raises NoModelError, which names the strategy, where there are none."""
+    if pool.committee is None or not len(pool.committee):
+        raise _no_model(name, "the probabilities of several models")
+    return pool.committee
+
+
+def linear_model(pool: Pool, name: str) -> Linear:
+    """The model as arrays. Raises NoModelError, which names the strategy, where there is none."""
+    if pool.linear is None:
+        raise _no_model(name, "a linear model")
+    return pool.linear
+
+
+def _no_model(name: str, what: str) -> NoModelError:
+    return NoModelError(f"strategy {name!r} needs {what}; use 'coverage' or 'auto' until one serves")
+
+
+def blocks(rows: int, width: int) -> Iterator[slice]:
+    """Slices that cover the rows, each of at most CELLS values of that width, and of one row at least."""
+    step = max(1, CELLS // max(1, width))
+    for start in range(0, rows, step):
+        yield slice(start, min(rows, start + step))
+
+
+def highest(
+    pool: Pool, scores: npt.NDArray[np.float64], name: str, count: int, rng: np.random.Generator
+) -> Picks:
+    """The `count` candidates of highest score, ties in a seeded order; the reason gives the name and the score."""
+    order = np.lexsort((seeded_order(pool.frame_ids, rng), -scores))[:count]
+    return Picks(order, scores[order], [f"{name} {score:.3f}" for score in scores[order]])
+
+
 def most_uncertain(
     pool: Pool,
     uncertainty: Callable[[Floats, Task], Floats],
@@ -46,10 +93,8 @@ def most_uncertain(
 ) -> Picks:
     """The candidates of highest uncertainty. Raises NoModelError without probabilities."""
     count = wanted(pool, budget, spare)
-    if pool.probabilities is None:
-        raise NoModelError(
-            f"strategy {name!r} needs a model's probabilities; use 'coverage' or 'auto' until one serves"
-        )
-    scores = np.asarray(uncertainty(np.clip(pool.probabilities, 0, 1), pool.task), dtype=np.float64)
-    order = np.lexsort((seeded_order(pool.frame_ids, rng), -scores))[:count]
-    return Picks(order, scores[order], [f"{name} uncertainty {score:.3f}" for score in scores[order]])
+    probabilities = model_probabilities(pool, name)
+    scores = np.empty(len(pool))
+    for rows in blocks(len(pool), probabilities.shape[1]):
+        scores[rows] = uncertainty(np.clip(probabilities[rows], 0, 1), pool.task)
+    return highest(pool, scores, f"{name} uncertainty", count, rng)

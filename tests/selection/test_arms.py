@@ -1,0 +1,81 @@
+"""Random draws against the strategy: as many labels of each, from the same batches, on frames nobody chose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from al_assets.selection.arms import compare, match_arms
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_each_batch_gives_as_many_frames_of_each_arm() -> None:
+    frames = np.arange(20)
+    batches = np.repeat([1, 2], 10)
+    is_random = np.isin(frames, [0, 1, 2, 10, 11, 12, 13, 14, 15, 16])
+    matched = match_arms(frames, batches, is_random, 4, rng())
+    assert sorted(matched.random[:3].tolist()) == [0, 1, 2]
+    assert matched.random.size == 3 + 3
+    assert matched.strategy.shape == (4, 6)
+    assert all(
+        set(draw[:3]) <= set(range(3, 10)) and set(draw[3:]) == {17, 18, 19} for draw in matched.strategy
+    )
+    assert all(len(set(draw)) == 6 for draw in matched.strategy)
+
+
+def test_a_batch_with_one_arm_only_is_left_out() -> None:
+    matched = match_arms(np.arange(4), np.array([1, 1, 2, 2]), np.array([True, True, True, False]), 2, rng())
+    assert (matched.batches, matched.random.tolist(), matched.strategy.tolist()) == (1, [2], [[3], [3]])
+
+
+def test_no_answer_at_all_is_an_empty_match() -> None:
+    nothing = np.empty(0, np.int64)
+    assert match_arms(nothing, nothing, nothing.astype(bool), 3, rng()).strategy.shape == (3, 0)
+
+
+def test_the_difference_weighs_frames_by_the_inverse_of_their_chance() -> None:
+    # Ten clips; frames that were drawn with a tenth of the chance stand for ten times as many.
+    clips = np.repeat(np.arange(10), 2)
+    propensity = np.tile([0.5, 0.05], 10)
+    found = compare(np.tile([1.0, 0.0], 10), np.tile([0.0, 1.0], 10), propensity, clips, rng())
+    assert found.random == pytest.approx(1 / 11)
+    assert found.strategy == pytest.approx(10 / 11)
+    assert found.verdict == "better"
+
+
+def test_a_difference_that_clips_disagree_on_is_level() -> None:
+    right = np.tile([1.0, 0.0], 10)
+    found = compare(right, right[::-1].copy(), np.full(20, 0.5), np.arange(20), rng())
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0 < found.high
+    assert found.verdict == "level"
+
+
+def test_few_clips_are_too_early() -> None:
+    assert (
+        compare(np.ones(8), np.zeros(8), np.ones(8), np.repeat(np.arange(4), 2), rng()).verdict == "too_early"
+    )
+
+
+def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(5)
+    covered = 0
+    for _ in range(200):
+        clips = np.repeat(np.arange(40), 3)
+        shift = np.repeat(draw.normal(0, 0.1, 40), 3)
+        one = (draw.random(120) < 0.5 + shift).astype(float)
+        two = (draw.random(120) < 0.6 + shift).astype(float)
+        found = compare(one, two, np.full(120, 0.3), clips, draw)
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= 0.1 <= found.high
+    assert covered >= 180
+
+
+def test_a_chance_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="over 0 and at most 1"):
+        compare(np.ones(6), np.ones(6), np.zeros(6), np.arange(6), rng())
