@@ -26,7 +26,10 @@ ROWS = {
     "dataset": 10_000_000,
     "design": 1_000_000,
     "views": 1_000_000,
+    "margin": 30_000_000,
     "peers": 20_000,
+    "auto": 40_000,
+    "reference": 19_000,
     "selection": 100_000,
 }
 
@@ -230,11 +233,33 @@ def bench_design(rows: int) -> tuple[dict[str, float], dict[str, float]]:
     return result["measured"], result["ratios"]
 
 
+def bench_auto(rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    """The default strategy against random draws and the best simple ones, in points."""
+    from al_assets.auto_bench import measure_auto
+
+    return measure_auto(rows)
+
+
+def bench_reference(rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Gains over random draws in the protocol of the reference implementation, in points."""
+    from al_assets.reference_bench import measure_reference
+
+    return measure_reference(rows)
+
+
 def bench_peers(rows: int) -> tuple[dict[str, float], dict[str, float]]:
     """Strategy `auto` against scikit-activeml's in one protocol, with one head; a seed for each 2,000 of `rows`."""
     from al_assets.peers_bench import measure_peers
 
     return measure_peers(rows)
+
+
+def bench_margin(rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    """The least certain 1,000 of `rows` scored frames in SQLite by their index, against a scan and a sort of all."""
+    from resources.margin_bench import measure_margin
+
+    result = measure_margin(rows)
+    return result["measured"], result["ratios"]
 
 
 CASES: dict[str, Callable[[int], tuple[dict[str, float], dict[str, float]]]] = {
@@ -248,4 +273,7 @@ CASES: dict[str, Callable[[int], tuple[dict[str, float], dict[str, float]]]] = {
     "design": bench_design,
     "selection": bench_selection,
     "peers": bench_peers,
+    "margin": bench_margin,
+    "auto": bench_auto,
+    "reference": bench_reference,
 }

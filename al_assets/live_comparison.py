@@ -18,7 +18,7 @@ from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.queries.models import Checkpoint
 
-DRAWS = 5
+DRAWS = 3
 """Models of the strategy's arm: its share of a batch is the larger, and one draw of it would be one of many."""
 
 

@@ -6,19 +6,18 @@ speed of strategies, and the protocol itself (simulation/).
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from al_assets.known_sets import digits, rendered_archive
 from al_assets.selection.pool import Picks, Pool
 from al_assets.selection.strategies.ranking import NoModelError
 from al_assets.simulation.curves import simulate
@@ -40,7 +39,7 @@ PEERS: dict[str, tuple[str, dict[str, Any]]] = {
 """Name -> class in skactiveml.pool, and what differs from its defaults."""
 ASK_A_MODEL = {"UncertaintySampling", "Badge", "DropQuery"}
 ROUNDS, ROWS_A_SEED, MOST_SEEDS, QUICK = 12, 2_000, 20, 10_000
-CLIPS, RATE = 24, 2.0
+CLIPS = 40
 
 
 class PeersMissingError(RuntimeError):
@@ -59,7 +58,7 @@ def measure_peers(rows: int) -> tuple[Result, Result]:
     seeds, quick = min(MOST_SEEDS, max(2, rows // ROWS_A_SEED)), rows < QUICK
     data: dict[str, Callable[[], Experiment]] = {"digits": lambda: digits(600 if quick else None)}
     if not quick:
-        data["archive"] = rendered_archive
+        data["archive"] = lambda: rendered_archive(CLIPS)
     measured: Result = {}
     ratios: Result = {}
     for name, make in data.items():
@@ -187,48 +186,3 @@ def _skactiveml(part: str) -> ModuleType:
         raise PeersMissingError(
             "scikit-activeml is not installed; install it beside: pip install scikit-activeml"
         ) from error
-
-
-def digits(count: int | None) -> Experiment:
-    """Scikit-learn's digits, or the first `count`; a fifth, drawn once, is the test part."""
-    from sklearn.datasets import load_digits
-
-    pixels, classes = load_digits(return_X_y=True)
-    chosen = slice(0, count)
-    test = np.zeros(len(classes[chosen]), dtype=bool)
-    test[np.random.default_rng(0).permutation(len(test))[: len(test) // 5]] = True
-    return Experiment(
-        embeddings=(pixels[chosen] / 16).astype(np.float32),
-        targets=np.eye(10, dtype=np.int8)[classes[chosen]],
-        groups=np.arange(len(test)),
-        test=test,
-        task="single_label",
-    )
-
-
-def rendered_archive() -> Experiment:
-    """Two frames a second of the demo's clips by its backbone; a fifth of the clips is the test part."""
-    from al_assets.demo.archive import NAMES, render_archive
-    from al_assets.embeddings.backbones import LITE0, load_backbone
-    from al_assets.frames.decoding import decode
-    from al_assets.frames.sampling import Sampler
-
-    backbone, vectors, targets, groups = load_backbone(LITE0), [], [], []
-    with tempfile.TemporaryDirectory() as folder:
-        truth = render_archive(Path(folder), clips=CLIPS, real_clips=False).truth
-        for number, (path, rows) in enumerate(truth.groupby("path", sort=True)):
-            names = rows.set_index("frame_index")["names"]
-            frames = list(decode(Path(folder) / str(path), wanted=Sampler(RATE)))
-            vectors.append(np.asarray(backbone.embed([frame.image for frame in frames])))
-            here = [names[frame.frame_index].split("|") for frame in frames]
-            targets.append(np.array([[name in shown for name in NAMES] for shown in here], np.int8))
-            groups.append(np.full(len(frames), number))
-    held_out = np.random.default_rng(0).permutation(CLIPS)[: CLIPS // 5]
-    clip = np.concatenate(groups)
-    return Experiment(
-        embeddings=np.concatenate(vectors),
-        targets=np.concatenate(targets),
-        groups=clip,
-        test=np.isin(clip, held_out),
-        task="multi_label",
-    )

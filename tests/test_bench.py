@@ -25,7 +25,14 @@ RATIOS = {
         "label_studio_import_vs_to_sql",
         "label_studio_import_peak_growth",
     },
+    "margin": {"index_vs_scan_and_sort"},
     "peers": {"digits_auto_vs_best_peer"},
+    "auto": {"digits_auto_vs_best_rival"},
+    "reference": {
+        f"{data}_{name}_vs_random"
+        for data in ("digits", "digit_pairs")
+        for name in ("least_confidence", "margin", "entropy", "auto")
+    },
     "selection": {"core_set_vs_bare_blas", "typiclust_vs_scikit_activeml", "dropquery_vs_scikit_activeml"},
     "design": {"sqlite_margin_vs_plain_write_seconds", "sqlite_rowid_vs_plain_mib"},
 }

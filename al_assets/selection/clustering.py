@@ -7,6 +7,7 @@ otherwise with their number, and one row that changes its group then moves a cen
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -84,7 +85,7 @@ def assign(rows: UnitRows, centres: Vectors) -> tuple[npt.NDArray[np.intp], Vect
         group[places], distance[places] = nearest_centre(block, centres)
 
     blocks = [slice(at, min(at + BLOCK, len(rows))) for at in range(0, len(rows), BLOCK)]
-    with threadpool_limits(limits=1), ThreadPoolExecutor(WORKERS) as workers:
+    with threadpool_limits(limits=1), ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as workers:
         for _ in workers.map(fill, blocks):
             pass
     return group, distance

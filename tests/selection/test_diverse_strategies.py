@@ -188,7 +188,7 @@ def test_badge_starts_at_the_largest_gradient_and_scores_by_the_nearest_picked(
 @pytest.mark.parametrize("task", TASKS)
 def test_badge_draws_as_often_as_k_means_plus_plus_over_written_out_gradients(task: Task) -> None:
     pool = clustered(10, task=task, labelled=0)
-    gradient, draws = plain.gradients(pool), 1500
+    gradient, draws = plain.gradients(pool), 600
     found = np.zeros((3, 10))
     expected = np.zeros((3, 10))
     for seed in range(draws):

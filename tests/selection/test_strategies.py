@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from al_assets.keys import Task
 from al_assets.selection.pool import Linear, Pool, PoolError
-from al_assets.selection.strategies import STRATEGIES, UnknownStrategyError, strategy
+from al_assets.selection.strategies import STRATEGIES, UnknownStrategyError, strategy, uncertainty_herding
 from al_assets.selection.strategies.ranking import NoModelError
 
 ALL = sorted(STRATEGIES)
@@ -236,14 +236,36 @@ def test_coverage_takes_the_frame_nearest_to_the_centre() -> None:
     assert distances[picked] <= np.sort(distances)[2]
 
 
-@pytest.mark.parametrize(("classes", "used"), [(None, "max_herding"), (3, "uncertainty_herding")])
-def test_auto_herds_by_what_is_known_and_says_so(classes: int | None, used: str) -> None:
-    pool = make_pool(20, classes=classes)
+def test_auto_herds_while_there_is_no_model_and_says_so() -> None:
+    pool = make_pool(20, classes=None)
     ours = strategy("auto")(pool, 5, np.random.default_rng(0))
-    theirs = strategy(used)(pool, 5, np.random.default_rng(0))
+    theirs = strategy("max_herding")(pool, 5, np.random.default_rng(0))
     assert ours.positions.tolist() == theirs.positions.tolist()
-    assert all(reason.startswith(f"auto ({used}): ") for reason in ours.reasons)
-    assert ours.note.startswith(f"auto chose {used}: ")
+    assert all(reason.startswith("auto (max_herding): ") for reason in ours.reasons)
+    assert ours.note.startswith("auto chose max_herding: no model serves yet")
+
+
+@pytest.mark.parametrize(("labels_per_class", "trust"), [(0, 0.0), (3, 0.5), (27, 0.9)])
+def test_auto_trusts_doubt_the_more_labels_a_class_there_are(labels_per_class: int, trust: float) -> None:
+    pool = make_pool(20, labelled=3 * labels_per_class)
+    pool = replace(pool, labelled_targets=np.tile(np.eye(3, dtype=np.int8), (labels_per_class, 1)))
+    note = strategy("auto")(pool, 5, np.random.default_rng(0)).note
+    assert note.startswith(f"auto chose uncertainty_herding: the model's doubt is trusted by {trust:.2f}")
+
+
+def test_doubt_that_is_not_trusted_leaves_coverage_and_doubt_that_is_leaves_uherding() -> None:
+    pool = make_pool(60, labelled=4, task="single_label")
+    doubt = uncertainty_herding.margin_doubt(pool)
+    full, none = (
+        uncertainty_herding.herd_doubt(pool, doubt, 6, np.random.default_rng(0), trust=trust)
+        for trust in (1.0, 0.0)
+    )
+    assert (
+        full.positions.tolist()
+        == strategy("uncertainty_herding")(pool, 6, np.random.default_rng(0)).positions.tolist()
+    )
+    even = uncertainty_herding.herd_doubt(pool, np.ones_like(doubt), 6, np.random.default_rng(0))
+    assert none.positions.tolist() == even.positions.tolist()
 
 
 def test_auto_whitens_vectors_whose_variance_lies_in_few_directions() -> None:

@@ -1,11 +1,12 @@
-"""Auto: herding from the first frame to the last; coverage while nothing is known, of what is in doubt ever after.
+"""Auto: herding from the first frame to the last; what is in doubt counts the more, the more the model has seen.
 
-Without a model, MaxHerding: the frames that together lie closest to the whole pool. With one, UHerding: the same with
-each frame counted by the model's doubt of it, under a kernel that narrows as labels come closer to each other, so that
-it drifts by itself from coverage to margin and needs no switch by budget. Where the vectors' variance lies in few of
-their directions, as in frozen features of networks, both look at whitened vectors (embeddings/whitening.py): what all
-frames share no longer hides what tells them apart. `al simulate` and `al bench peers` print what this rests on; the
-README has the figures. Not here: either strategy.
+Without a model, MaxHerding: the frames that together lie closest to the whole pool. With one, UHerding by degrees: a
+frame of the pool counts with (1 - trust) + trust * doubt, where trust = m / (m + 3) at m labels a class, since the
+doubt of a model that has met each class once is mostly noise. The kernel narrows as labels come closer to each other,
+so that the rule drifts by itself from coverage to margin and needs no switch by budget. Where the vectors' variance
+lies in few of their directions, as in frozen features of networks, both look at whitened vectors
+(embeddings/whitening.py): what all frames share no longer hides what tells them apart. `al bench auto` prints what this
+rests on; the README has the figures. Not here: the greedy rule, the doubt.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from al_assets.embeddings.whitening import Whitening
 from al_assets.selection.pool import Floats, Picks, Pool
 from al_assets.selection.strategies import max_herding, uncertainty_herding
 
+HALF_TRUSTED = 3.0
+"""Labels a class at which doubt counts half; 2 to 5 did about alike."""
 SAMPLE = 10_000
 """Candidates that whitening is fitted on."""
 REDUNDANT = 0.1
@@ -31,12 +34,22 @@ def select(pool: Pool, budget: int, rng: np.random.Generator, *, spare: int = 0)
     """
     seen, space, why = _space(pool, rng)
     if pool.probabilities is None:
-        name, chosen, reason = "max_herding", max_herding.select, "no model serves yet"
+        name, reason = "max_herding", "no model serves yet"
+        picks = max_herding.select(seen, budget, rng, spare=spare)
     else:
-        name, chosen, reason = "uncertainty_herding", uncertainty_herding.select, "a model serves"
-    picks = chosen(seen, budget, rng, spare=spare)
+        trust = trust_in_doubt(pool)
+        name, reason = "uncertainty_herding", f"the model's doubt is trusted by {trust:.2f}"
+        doubt = uncertainty_herding.margin_doubt(seen)
+        picks = uncertainty_herding.herd_doubt(seen, doubt, budget, rng, spare=spare, trust=trust)
     told = [f"auto ({name}{space}): {each}" for each in picks.reasons]
     return Picks(picks.positions, picks.scores, told, note=f"auto chose {name}{space}: {reason}{why}")
+
+
+def trust_in_doubt(pool: Pool) -> float:
+    """m / (m + HALF_TRUSTED), m the mean number of labelled frames a class, over the classes that have any."""
+    shown = (pool.labelled_targets == 1).sum(axis=0)
+    mean = float(shown.sum()) / max(1, int((shown > 0).sum()))
+    return mean / (mean + HALF_TRUSTED)
 
 
 def _space(pool: Pool, rng: np.random.Generator) -> tuple[Pool, str, str]:

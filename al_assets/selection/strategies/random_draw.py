@@ -12,7 +12,16 @@ from al_assets.selection.strategies.ranking import seeded_order, wanted
 
 
 def select(pool: Pool, budget: int, rng: np.random.Generator, *, spare: int = 0) -> Picks:
-    """Picks drawn uniformly without replacement; every score is 0."""
+    """Picks drawn uniformly without replacement; every score is 0.
+
+    A candidate that stands for several frames comes as early as the first of those would by itself (Efraimidis
+    and Spirakis 2006).
+    """
     count = wanted(pool, budget, spare)
-    order = np.argsort(seeded_order(pool.frame_ids, rng))[:count]
+    if pool.weights is None:
+        order = np.argsort(seeded_order(pool.frame_ids, rng))[:count]
+    else:
+        waits = np.empty(len(pool))
+        waits[np.argsort(pool.frame_ids)] = rng.exponential(size=len(pool))
+        order = np.argsort(waits / pool.weights, kind="stable")[:count]
     return Picks(order, np.zeros(count), ["drawn at random"] * count)

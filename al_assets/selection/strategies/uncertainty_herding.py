@@ -32,13 +32,26 @@ def select(pool: Pool, budget: int, rng: np.random.Generator, *, spare: int = 0)
     A candidate counts as the frames that it stands for (pool.weights). Exact up to kernel_cover.EXACT candidates, of
     more a random sample is looked at; the rest follows by uncertainty. Raises NoModelError without probabilities.
     """
+    return herd_doubt(pool, margin_doubt(pool), budget, rng, spare=spare)
+
+
+def herd_doubt(
+    pool: Pool,
+    doubt: npt.NDArray[np.float32],
+    budget: int,
+    rng: np.random.Generator,
+    *,
+    spare: int = 0,
+    trust: float = 1.0,
+) -> Picks:
+    """The same for any doubt (n,) in [0, 1]; a frame counts with (1 - trust) + trust * doubt, trust in [0, 1]."""
     count = wanted(pool, budget, spare)
-    doubt = _uncertainty(pool)
     if not count:
         return Picks(np.empty(0, dtype=np.intp), np.empty(0), [])
     rows = seeded_rows(pool, rng)
     doubt = doubt[rows.order]
-    weights = doubt if pool.weights is None else doubt * pool.weights[rows.order]
+    weights = (1 - trust) + trust * doubt
+    weights = weights if pool.weights is None else weights * pool.weights[rows.order]
     labelled = unit_vectors(pool.labelled_embeddings)
     steps = greedy_steps(budget, count)
     chosen, gains, _ = kernel_cover(rows, weights, labelled, kernel_width(labelled), steps)
@@ -64,7 +77,8 @@ def kernel_width(labelled: Vectors) -> float:
     return min(max(float(np.median(nearest_others(labelled, labelled, 1)[1])), NARROWEST), WIDTH)
 
 
-def _uncertainty(pool: Pool) -> npt.NDArray[np.float32]:
+def margin_doubt(pool: Pool) -> npt.NDArray[np.float32]:
+    """(n,) margin uncertainty of the candidates. Raises NoModelError without probabilities."""
     probabilities = model_probabilities(pool, "uncertainty_herding")
     doubt = np.empty(len(pool), dtype=np.float32)
     for part in blocks(len(pool), probabilities.shape[1]):
