@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from al_assets.candidates import candidates
 from al_assets.checkpoints.assets import load_checkpoint
 from al_assets.checkpoints.training_set import target_matrix, why_not_trainable
 from al_assets.embeddings.assets import configured_embedder
@@ -54,32 +55,29 @@ def make_plan(
     The random arm is drawn from all open frames, whatever [mining] allows: it says what the archive is like.
     """
     rng = np.random.default_rng(seed)
-    everything = archive.selection.open_frames(chosen.embedder_id, ["train"], repeats=False)
-    only, notes = restriction(archive, chosen, settings.mining)
-    allowed = everything
-    if only.conditions():
-        allowed = archive.selection.open_frames(chosen.embedder_id, ["train"], repeats=False, only=only)
-        notes.insert(
-            0, f"[mining] {allowed.num_rows} of {everything.num_rows} open frames: {_told(settings.mining)}"
-        )
-    table = candidates(archive, chosen, settings.selection, allowed, rng, only)
-    pool = read_pool(archive, settings, chosen, table)
     rules = settings.selection
+    everything = archive.selection.population(chosen.embedder_id, ["train"], repeats=False)
+    only, notes = restriction(archive, chosen, settings.mining)
+    found = candidates(archive, chosen.embedder_id, chosen.checkpoint_id, rules, only, everything, rng)
+    if only.conditions():
+        notes.insert(
+            0, f"[mining] {found.allowed} of {len(everything)} open frames: {_told(settings.mining)}"
+        )
+    pool = read_pool(archive, settings, chosen, found.table)
     return plan_batch(
         pool,
         video_no_of(pool.frame_ids),
-        _times(table, pool.frame_ids),
+        _times(found.table, pool.frame_ids),
         taken=_frames(archive, chosen.embedder_id, archive.selection.taken()),
-        holdout_frame_ids=archive.selection.open_frames(
-            chosen.embedder_id, ["validation", "test"], repeats=True
-        )["frame_id"].to_numpy(),
+        holdout=archive.selection.population(chosen.embedder_id, ["validation", "test"], repeats=True),
         holdout_labels=archive.selection.holdout_labels(),
         strategy=rules.strategy,
         policy=_policy(rules, budget),
         rule=_rule(rules),
         rng=rng,
-        random_population=everything["frame_id"].to_numpy(),
+        random_population=everything,
         again=ask_again(archive, settings, chosen, pool.probabilities, budget),
+        sites=archive.selection.sites() if rules.per_site else None,
         notes=notes,
     )
 
@@ -98,7 +96,9 @@ def _rule(rules: SelectionSettings) -> RedundancyRule:
     return RedundancyRule(
         minimum_gap_ms=round(rules.minimum_gap_seconds * 1000),
         per_clip=rules.per_clip or None,
+        per_site=rules.per_site or None,
         cosine=rules.cosine if rules.cosine < 1 else None,
+        collapse=rules.cosine < 1,
     )
 
 
@@ -222,30 +222,6 @@ def _reference(text: str) -> FrameReference:
         if video_id
         else FrameReference(frame_id=int(index))
     )
-
-
-def candidates(
-    archive: Archive,
-    chosen: Circumstances,
-    settings: SelectionSettings,
-    table: pa.Table,
-    rng: np.random.Generator,
-    only: Restriction,
-) -> pa.Table:
-    """Training frames a strategy may look at: all, or where they are too many the least certain half and a draw.
-
-    The draw keeps strategies that look for coverage honest, the least certain half those that look for doubt.
-    """
-    if table.num_rows <= settings.candidates:
-        return table
-    keys = table["frame_id"].to_numpy()
-    doubtful = np.empty(0, np.int64)
-    if chosen.checkpoint_id is not None:
-        doubtful = archive.selection.least_certain(chosen.checkpoint_id, settings.candidates // 2, only=only)
-    first = np.flatnonzero(np.isin(keys, doubtful))
-    rest = np.setdiff1d(np.arange(len(keys)), first)
-    drawn = rng.choice(rest, min(len(rest), settings.candidates - len(first)), replace=False)
-    return table.take(np.sort(np.concatenate([first, drawn])))
 
 
 def ask_again(

@@ -35,6 +35,18 @@ TestGroups = Annotated[
 HeadName = Annotated[
     str, typer.Option("--head", help="Classifier, the same for all: logistic, propagated, auto.")
 ]
+Cosine = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Leave out rows as similar as this to one picked or labelled, as `al.toml` has it; 1 for off.",
+    ),
+]
+PerClip = Annotated[int, typer.Option(min=0, help="Picks a group and round at most; 0 for no cap.")]
+Collapse = Annotated[
+    bool, typer.Option("--collapse", help="Neighbours in a group as alike as --cosine are one candidate.")
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes; the curves are the same.")]
 FromArchive = Annotated[
     bool, typer.Option("--archive", help="The ground truth of the demo archive, or the labels that stand.")
@@ -52,6 +64,9 @@ def simulate(
     seeds: Seeds = 5,
     test_groups: TestGroups = None,
     head: HeadName = "logistic",
+    cosine: Cosine = 1,
+    per_clip: PerClip = 0,
+    collapse: Collapse = False,
     workers: Workers = 1,
     archive: FromArchive = False,
     out: Out = None,
@@ -61,6 +76,7 @@ def simulate(
     They come from a file (--data) or the archive (--archive); with neither, the job `simulate` runs on the labels that
     stand and leaves its results in the archive's storage.
     """
+    from al_assets.selection.redundancy import RedundancyRule
     from al_assets.simulate import Wish, simulate_file
 
     _check(data, archive, out)
@@ -74,6 +90,9 @@ def simulate(
         test_groups=test_groups,
         head=head,
         workers=workers,
+        rule=RedundancyRule(
+            per_clip=per_clip or None, cosine=cosine if cosine < 1 else None, collapse=collapse
+        ),
     )
     if data is not None and out is not None:
         simulate_file(data, out, wish, _say)

@@ -29,7 +29,8 @@ def digits(count: int | None) -> Experiment:
 
     pixels, classes = load_digits(return_X_y=True)
     chosen = slice(0, count)
-    return _alone((pixels[chosen] / 16).astype(np.float32), np.eye(10, dtype=np.int8)[classes[chosen]])
+    targets = np.eye(10, dtype=np.int8)[classes[chosen]]
+    return _alone((pixels[chosen] / 16).astype(np.float32), targets, _a_fifth(len(targets)))
 
 
 def long_tailed_digits() -> Experiment:
@@ -38,35 +39,57 @@ def long_tailed_digits() -> Experiment:
 
     pixels, classes = load_digits(return_X_y=True)
     kept = np.random.default_rng(1).random(len(classes)) < TAIL**classes
-    return _alone((pixels[kept] / 16).astype(np.float32), np.eye(10, dtype=np.int8)[classes[kept]])
+    targets = np.eye(10, dtype=np.int8)[classes[kept]]
+    return _alone((pixels[kept] / 16).astype(np.float32), targets, _a_fifth(len(targets)))
 
 
 def digit_pairs(count: int = PAIRS) -> Experiment:
     """Frames with none, one or two of the digits side by side, some common, some rare, seen through random features.
 
-    Multi-label and long-tailed: the first digit is on a third of the frames, the last on one in thirty.
+    Multi-label and long-tailed: the first digit is on a third of the frames, the last on one in thirty. A fifth of the
+    frames is the test part, made of a fifth of the scans, of which the pool shows none.
     """
     from sklearn.datasets import load_digits
 
     rng, data = np.random.default_rng(2), load_digits()
+    held_out = rng.permutation(len(data.target)) < len(data.target) // 5
+    test = rng.permutation(count) < count // 5
     chance = 1 / np.arange(1, 11)
-    pixels, targets = np.zeros((count, 8, 16), np.float32), np.zeros((count, 10), np.int8)
     chance /= chance.sum()
+    pixels, targets = np.zeros((count, 8, 16), np.float32), np.zeros((count, 10), np.int8)
     for row in range(count):
         for place, digit in enumerate(rng.choice(10, rng.integers(0, 3), replace=False, p=chance)):
-            scan = data.images[rng.choice(np.flatnonzero(data.target == digit))] / 16
-            pixels[row, :, 8 * place : 8 * place + 8] = scan
+            scans = np.flatnonzero((data.target == digit) & (held_out == test[row]))
+            pixels[row, :, 8 * place : 8 * place + 8] = data.images[rng.choice(scans)] / 16
             targets[row, digit] = 1
     pixels += rng.normal(0, 0.03, pixels.shape).astype(np.float32)
     features = pixels.reshape(count, -1) @ rng.normal(size=(128, WIDTH)).astype(np.float32) / 4
-    return _alone(np.maximum(features - 0.2, 0), targets, "multi_label")
+    return _alone(np.maximum(features - 0.2, 0), targets, test, "multi_label")
 
 
-def _alone(vectors: Images, targets: npt.NDArray[np.int8], task: Task = "single_label") -> Experiment:
-    """Each row a clip of its own; a fifth, drawn once, is the test part."""
-    test = np.zeros(len(targets), dtype=bool)
-    test[np.random.default_rng(0).permutation(len(test))[: len(test) // 5]] = True
+def cells() -> Experiment:
+    """Scikit-learn's breast cancer data: 569 images of cells by 30 standardised measures of their nuclei, two classes."""
+    from sklearn.datasets import load_breast_cancer
+
+    measures, malignant = load_breast_cancer(return_X_y=True)
+    standard = (measures - measures.mean(axis=0)) / measures.std(axis=0)
+    return _alone(standard.astype(np.float32), np.eye(2, dtype=np.int8)[malignant], _a_fifth(len(standard)))
+
+
+def _alone(
+    vectors: Images,
+    targets: npt.NDArray[np.int8],
+    test: npt.NDArray[np.bool_],
+    task: Task = "single_label",
+) -> Experiment:
+    """Each row a clip of its own."""
     return Experiment(embeddings=vectors, targets=targets, groups=np.arange(len(test)), test=test, task=task)
+
+
+def _a_fifth(count: int) -> npt.NDArray[np.bool_]:
+    test = np.zeros(count, dtype=bool)
+    test[np.random.default_rng(0).permutation(count)[: count // 5]] = True
+    return test
 
 
 def rendered_archive(clips: int) -> Experiment:

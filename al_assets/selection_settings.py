@@ -105,11 +105,13 @@ class SelectionSettings(Section):
         2.0, ge=0, description="Two picks of one video lie at least this far apart."
     )
     per_clip: int = Field(0, ge=0, description="Picks a video and batch at most; 0 for no cap.")
+    per_site: int = Field(0, ge=0, description="Picks a site and batch at most; 0 for no cap.")
     cosine: float = Field(
         0.98,
         gt=0,
         le=1,
-        description="A frame more similar than this to one picked or labelled is left out; 1 for off.",
+        description="A frame as similar as this to one picked or labelled is left out, and neighbours in a video that "
+        "are so alike are one candidate that stands for them; 1 for off.",
     )
     seed: int = Field(11, ge=0, description="Seed of all draws, combined with the batch number.")
 

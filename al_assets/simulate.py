@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from al_assets.selection.redundancy import NO_RULE, RedundancyRule
 from al_assets.simulation.curves import check, simulate
 from al_assets.simulation.dataset import read_npz
 from al_assets.simulation.experiment import BASELINE, Experiment, Plan
@@ -35,6 +36,7 @@ class Wish:
     test_groups: int | None
     head: str
     workers: int
+    rule: RedundancyRule = NO_RULE
 
     def plan(self, *, grouped: bool) -> Plan:
         """The plan: those strategies or the default ones, random first of all and per clip where there are clips."""
@@ -47,6 +49,7 @@ class Wish:
             initial=self.initial,
             candidates=self.candidates,
             head=self.head,
+            rule=self.rule,
         )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from al_assets.archives import NotSetUpError, open_archive
 from al_assets.demo_loop import ARMS, TRUTH, environment_of
 from al_assets.embeddings.assets import configured_embedder
+from al_assets.selection.redundancy import NO_RULE
 from al_assets.settings import Settings, load_settings
 from al_assets.simulate import Say, Wish, write_results
 from al_assets.simulation.assets import FOLDER, standing_labels
@@ -50,6 +51,8 @@ def simulate_jobs(environment: Environment, wish: Wish, say: Say) -> None:
 
     if wish.test_groups is not None or wish.workers > 1:
         raise ExperimentError("--test-groups and --workers go with --data or --archive")
+    if wish.rule != NO_RULE:
+        raise ExperimentError("--cosine, --per-clip and --collapse go with --data or --archive")
     plan = wish.plan(grouped=True)
     config = {
         "rounds": plan.rounds,

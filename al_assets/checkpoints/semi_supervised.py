@@ -43,19 +43,20 @@ class LinearFit:
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Labelled frames: vectors (m, d), targets (m, k) int8, weights (m,), folds (m,) fold of each row's clip."""
+    """Labelled frames: vectors (m, d), targets (m, k) int8, weights (m,), clips (m,) and the fold of each row's clip."""
 
     vectors: npt.NDArray[np.floating]
     targets: Targets
     weights: npt.NDArray[np.float64]
     folds: npt.NDArray[np.int64]
+    clips: npt.NDArray[np.int64]
 
 
 def fit_linear(
     labelled: Labelled, around: Surroundings, *, task: Task, l2: float, balanced: bool, iterations: int
 ) -> LinearFit:
     """The head over labelled and guessed frames."""
-    guesses = guess(around, around.say(labelled.vectors), labelled.targets, task)
+    guesses = guess(around, around.say(labelled.vectors), labelled.targets, task, labelled.weights)
     reached = np.flatnonzero(guesses.confidence.any(axis=1))
     part = Guesses(guesses.targets[reached], guesses.confidence[reached])
     own = torch.from_numpy(around.whitening(labelled.vectors))
@@ -87,7 +88,9 @@ def cross_validate_spread(
     parts = []
     for fold in range(count):
         seen = labelled.folds != fold
-        guesses = guess(around, say, np.where(seen[:, None], labelled.targets, np.int8(-1)), task)
+        guesses = guess(
+            around, say, np.where(seen[:, None], labelled.targets, np.int8(-1)), task, labelled.weights
+        )
         few = Guesses(guesses.targets[kept.numpy()], guesses.confidence[kept.numpy()])
         weights = np.where(seen, labelled.weights, 0.0)[:, None]
         parts.append(_joint_problem(labelled.targets, weights, few, task, balanced))

@@ -41,7 +41,16 @@ class Surroundings:
 
     @classmethod
     def of(cls, vectors: Floats) -> Surroundings:
-        """The graph over vectors (u >= 1, d) of frames drawn from the archive; u * u * 256 products."""
+        """The graph over vectors (u >= 1, d) of frames drawn from the archive; u * u * 256 products.
+
+        Raises ValueError for none and for NaN.
+        """
+        if vectors.ndim != 2 or not len(vectors):
+            raise ValueError(f"a sample of the archive needs vectors (u >= 1, d), got {vectors.shape}")
+        if not np.isfinite(vectors).all():
+            raise ValueError(
+                "vectors of the unlabelled sample hold NaN or infinity; embed those frames again"
+            )
         whitening = Whitening.of(vectors)
         whitened = torch.from_numpy(whitening(vectors))
         units = _units(whitened)
@@ -68,7 +77,15 @@ class Surroundings:
         return len(self.vectors)
 
     def say(self, labelled: Floats) -> torch.Tensor:
-        """(u, m) sparse: what part of its say each labelled vector (m, d) puts on which frame of the sample."""
+        """(u, m) sparse: what part of its say each labelled vector (m, d) puts on which frame of the sample.
+
+        Raises ValueError for vectors of another width.
+        """
+        if labelled.shape[1] != len(self.whitening.mean):
+            raise ValueError(
+                f"labelled vectors are {labelled.shape[1]} wide and the unlabelled sample {len(self.whitening.mean)};"
+                " use one embedder for both"
+            )
         units = _units(torch.from_numpy(self.whitening(labelled)))
         cosine, column = _nearest(units, _units(self.vectors), NEIGHBOURS)
         weight = cosine.clamp_min(0).pow(NEAREST_ONLY)
@@ -118,17 +135,23 @@ class Guesses:
 
 
 def guess(
-    surroundings: Surroundings, say: torch.Tensor, targets: npt.NDArray[np.int8], task: Task
+    surroundings: Surroundings,
+    say: torch.Tensor,
+    targets: npt.NDArray[np.int8],
+    task: Task,
+    weights: npt.NDArray[np.floating] | None = None,
 ) -> Guesses:
     """Spread targets (m, k) of the labelled frames behind `say`; a confidence of 0 is a frame that nothing reaches.
 
+    weights: (m,) of the labelled frames, None for 1 each.
     single_label: the likeliest class, sure by 1 - entropy / log(classes met). multi_label: each class present or
     absent, sure by 1 - binary entropy; classes without a judged presence and absence stay unguessed (-1).
     """
-    present = torch.from_numpy((targets == 1).astype(np.float32))
+    heavy = np.ones(len(targets)) if weights is None else np.asarray(weights)
+    present = torch.from_numpy(((targets == 1) * heavy[:, None]).astype(np.float32))
     if task == "single_label":
         return _guess_class(surroundings.spread(say @ present), present.sum(dim=0))
-    absent = torch.from_numpy((targets == 0).astype(np.float32))
+    absent = torch.from_numpy(((targets == 0) * heavy[:, None]).astype(np.float32))
     return _guess_each(
         surroundings.spread(say @ present), surroundings.spread(say @ absent), present.sum(0), absent.sum(0)
     )
@@ -136,9 +159,8 @@ def guess(
 
 def _guess_class(reached: torch.Tensor, shown: torch.Tensor) -> Guesses:
     classes = int((shown > 0).sum())
-    expected = torch.where(
-        shown > 0, shown + 1, 0.0
-    )  # one more each: a first label says little of a class's share
+    # One more each: a first label says little of a class's share.
+    expected = torch.where(shown > 0, shown + 1, 0.0)
     mass = reached / reached.sum(dim=0).clamp_min(_TINY) * expected
     share = mass / mass.sum(dim=1, keepdim=True).clamp_min(_TINY)
     doubt = -torch.special.xlogy(share, share).sum(dim=1) / np.log(max(classes, 2))

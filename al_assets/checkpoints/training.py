@@ -105,7 +105,7 @@ def fit_head(
     # Weights are relative: their size must not pass for evidence.
     row_weights /= row_weights.mean()
     folds = clip_folds(judged, clips, folds=FOLDS, seed=config.seed)
-    labelled = Labelled(features[rows], judged, row_weights, folds)
+    labelled = Labelled(features[rows], judged, row_weights, folds, clips)
     fit, held_out, why = _fit(labelled, surroundings, task, config)
     head = _assemble(fit, task, class_ids, class_names, embedder_id)
     note = f"{len(rows)} training frames of {len(np.unique(clips))} clips, {why}, l2 {fit.l2:g}"
@@ -152,10 +152,17 @@ def _prefer(
     """
     if plain is None or spread is None:
         return True, "propagated, nothing to compare it on"
-    cells = (plain.known & spread.known) * labelled.weights[:, None]
-    losses = [row_losses(held.logits, labelled.targets, cells, task) for held in (plain, spread)]
+    both = plain.known & spread.known
+    told = both.any(axis=1) if task == "multi_label" else (both & (labelled.targets == 1)).any(axis=1)
+    if not told.any():
+        return True, "propagated, nothing to compare it on"
+    cells = both[told] * labelled.weights[told, None]
+    losses = [row_losses(held.logits[told], labelled.targets[told], cells, task) for held in (plain, spread)]
     gain = losses[0] - losses[1]
-    error = float(gain.std() / np.sqrt(len(gain)))
+    clip = np.unique(labelled.clips[told], return_inverse=True)[1]
+    # Frames of a clip are nearly one observation.
+    by_clip = np.bincount(clip, gain - gain.mean())
+    error = float(np.sqrt((by_clip**2).sum())) / len(gain)
     means = [float(each.mean()) for each in losses]
     better = float(gain.mean()) > -error
     words = f"held-out loss {means[1]:.3f} propagated, {means[0]:.3f} logistic"
@@ -173,10 +180,10 @@ def _usable_rows(
         raise ValueError(
             f"features {features.shape}, targets {targets.shape}, {len(class_ids)} classes do not fit"
         )
-    if weights is not None and (
-        np.shape(weights) != (len(features),) or not (np.asarray(weights) >= 0).all()
-    ):
-        raise ValueError(f"weights must be {len(features)} numbers >= 0, got {np.shape(weights)}")
+    if weights is not None and np.shape(weights) != (len(features),):
+        raise ValueError(f"weights must be one for each of {len(features)} rows, got {np.shape(weights)}")
+    if weights is not None and not (np.isfinite(weights) & (np.asarray(weights) >= 0)).all():
+        raise ValueError("weights must be finite and not negative; 0 leaves a row out")
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(bad):
         raise ValueError(

@@ -18,8 +18,10 @@ import pyarrow as pa
 
 from al_assets.keys import FRAME_BITS
 from al_assets.selection.asking_again import Again
+from al_assets.selection.choice import choose
 from al_assets.selection.pool import Ints, Pool, PoolError
-from al_assets.selection.redundancy import Admitted, Frames, RedundancyRule, admit
+from al_assets.selection.population import Listed, Population, draw
+from al_assets.selection.redundancy import Frames, RedundancyRule
 from al_assets.selection.strategies import needs
 from al_assets.selection.strategies import strategy as strategy_named
 
@@ -121,33 +123,34 @@ def plan_batch(
     pts_ms: Ints,
     *,
     taken: Frames,
-    holdout_frame_ids: Ints,
+    holdout: Population,
     holdout_labels: int,
     strategy: str,
     policy: BatchPolicy,
     rule: RedundancyRule,
     rng: np.random.Generator,
-    random_population: Ints | None = None,
+    random_population: Population | None = None,
     again: Again | None = None,
+    sites: Mapping[int, str] | None = None,
     notes: Sequence[str] = (),
 ) -> BatchPlan:
     """The next batch.
 
     pool: training frames that are neither labelled, answered "cannot tell" nor queued, with their clips and
-    times (n,). taken: training frames that are. holdout_frame_ids: hold-out frames that nobody was asked
+    times (n,). taken: training frames that are. holdout: hold-out frames that nobody was asked
     about yet. holdout_labels: hold-out frames labelled so far. The random arm is drawn first; the strategy
     chooses among the rest and keeps its distance from it. What the evaluation arm cannot fill goes to the
     strategy arm. The arms' ranks are interleaved, so that a batch answered in part is answered in proportion.
     random_population: frames that the random arm is drawn from where the pool is a cut of them (else the pool),
     so that its propensity holds for the archive and not for the cut.
-    again: judged frames of training videos worth another opinion, the most urgent first. notes: what there is to
-    say of how the pool came about; a strategy that lacks what it needs is replaced by coverage, and a note says so.
+    again: judged frames of training videos worth another opinion, the most urgent first. sites: of clips, by
+    video_no, for the cap of a site; the random arm counts towards caps and knows none. notes: what there is to say
+    of how the pool came about; a strategy that lacks what it needs is replaced by coverage, and a note says so.
     Raises PoolError, naming a frame, where the pool holds one that is taken or in a hold-out video.
     """
     candidates = Frames(
         frame_ids=pool.frame_ids, video_no=video_no, pts_ms=pts_ms, embeddings=pool.embeddings
     )
-    holdout = np.unique(holdout_frame_ids)
     _check(pool, holdout, taken)
     again = again or Again.none()
     sizes = arm_sizes(policy, holdout_labels, len(again.frame_ids), again.urgent)
@@ -155,48 +158,54 @@ def plan_batch(
     second = _Arm("second_opinion", asked.frame_ids, asked.scores, None, asked.reasons)
     for_evaluation, for_random, for_strategy = rng.spawn(3)
     evaluation = _uniform("evaluation", holdout, sizes.evaluation, for_evaluation)
-    population = np.sort(pool.frame_ids if random_population is None else random_population)
+    population = Listed(pool.frame_ids) if random_population is None else random_population
     random = _uniform("random", population, sizes.random, for_random)
     wanted = policy.size - len(evaluation.frame_ids) - sizes.random - sizes.second_opinion
     strategy, replaced = _possible(pool, strategy)
-    chosen, admitted = _strategy_arm(
-        pool, candidates, taken, random.frame_ids, strategy, rule, wanted, for_strategy
+    chosen, left_out = _strategy_arm(
+        pool, candidates, taken, random.frame_ids, strategy, rule, wanted, for_strategy, sites
     )
     return BatchPlan(
         selections=_interleaved([evaluation, random, second, chosen]),
         sizes=sizes,
-        left_out=admitted.left_out,
+        left_out=left_out,
         notes=(
             *notes,
             *replaced,
             *filter(None, [chosen.note]),
-            *_notes(sizes, evaluation, random, chosen, wanted, admitted),
+            *_notes(sizes, evaluation, random, chosen, wanted, left_out),
         ),
     )
 
 
-def _check(pool: Pool, holdout: Ints, taken: Frames) -> None:
+def _check(pool: Pool, holdout: Population, taken: Frames) -> None:
     if len(taken) and taken.embeddings.shape[1] != pool.embeddings.shape[1]:
         raise PoolError(
             "embeddings of taken frames and of the pool differ in width; use one embedder for both"
         )
-    held = np.isin(pool.frame_ids >> FRAME_BITS, np.unique(holdout >> FRAME_BITS))
+    clips = holdout.clips()
+    held = np.isin(pool.frame_ids >> FRAME_BITS, clips)
     if held.any():
         raise PoolError(
             f"frame {pool.frame_ids[held][0]} is in the training pool and its video in the hold-out"
         )
-    for name, frames in (("training pool", pool.frame_ids), ("evaluation candidates", holdout)):
-        doubled = np.intersect1d(frames, taken.frame_ids)
-        if doubled.size:
-            raise PoolError(f"frame {doubled[0]} is labelled or queued and still in the {name}; leave it out")
+    doubled = {
+        "training pool": taken.frame_ids[np.isin(taken.frame_ids, pool.frame_ids)],
+        "evaluation candidates": taken.frame_ids[np.isin(taken.frame_ids >> FRAME_BITS, clips)],
+    }
+    for name, frames in doubled.items():
+        if frames.size:
+            raise PoolError(f"frame {frames[0]} is labelled or queued and still in the {name}; leave it out")
 
 
-def _uniform(name: str, frame_ids: Ints, size: int, rng: np.random.Generator) -> _Arm:
-    """size frames, each with the same chance; frame_ids ascending, so that storage order does not matter."""
-    size = min(size, len(frame_ids))
-    drawn = rng.choice(frame_ids, size, replace=False) if size else np.empty(0, dtype=np.int64)
-    reason = f"{name} arm: drawn uniformly from {len(frame_ids)} frames"
-    return _Arm(name, drawn, np.zeros(size), size / len(frame_ids) if size else None, [reason] * size)
+def _uniform(name: str, population: Population, size: int, rng: np.random.Generator) -> _Arm:
+    """size frames, each with the same chance. A population is counted only where something is drawn from it."""
+    if not size:
+        return _Arm(name, np.empty(0, dtype=np.int64), np.zeros(0), None, [])
+    drawn, total = draw(population, size, rng), len(population)
+    reason = f"{name} arm: drawn uniformly from {total} frames"
+    propensity = len(drawn) / total if total else None
+    return _Arm(name, drawn, np.zeros(len(drawn)), propensity, [reason] * len(drawn))
 
 
 def _possible(pool: Pool, strategy: str) -> tuple[str, list[str]]:
@@ -219,28 +228,26 @@ def _strategy_arm(
     rule: RedundancyRule,
     budget: int,
     rng: np.random.Generator,
-) -> tuple[_Arm, Admitted]:
+    sites: Mapping[int, str] | None,
+) -> tuple[_Arm, Mapping[str, int]]:
     """The strategy's choice among the candidates that the random arm left, with the rule's reasons."""
     is_drawn = np.isin(pool.frame_ids, drawn)
     left, random = np.flatnonzero(~is_drawn), candidates.take(np.flatnonzero(is_drawn))
     open_pool, open_frames = (pool.take(left), candidates.take(left)) if len(drawn) else (pool, candidates)
-    picks = strategy_named(name)(open_pool, budget, rng, spare=len(open_pool) if budget else 0)
-    admitted = admit(
-        picks.positions,
+    chosen = choose(
+        strategy_named(name),
+        open_pool,
         open_frames,
         taken.joined(random),
         rule,
         budget,
-        in_batch=random.video_no,
+        rng,
+        in_batch=drawn >> FRAME_BITS,
+        sites=sites,
     )
-    pick_of = np.empty(len(open_pool), dtype=np.intp)
-    pick_of[picks.positions] = np.arange(len(picks.positions))
-    order = pick_of[admitted.positions]
-    reasons = [
-        f"{picks.reasons[at]}; {why}" for at, why in zip(order.tolist(), admitted.reasons, strict=True)
-    ]
-    frame_ids = open_pool.frame_ids[admitted.positions]
-    return _Arm("strategy", frame_ids, picks.scores[order], None, reasons, picks.note), admitted
+    frame_ids = open_pool.frame_ids[chosen.positions]
+    arm = _Arm("strategy", frame_ids, chosen.scores, None, chosen.reasons, chosen.note)
+    return arm, chosen.left_out
 
 
 def _interleaved(arms: list[_Arm]) -> pa.Table:
@@ -264,11 +271,11 @@ def _interleaved(arms: list[_Arm]) -> pa.Table:
 
 
 def _notes(
-    sizes: ArmSizes, evaluation: _Arm, random: _Arm, chosen: _Arm, wanted: int, admitted: Admitted
+    sizes: ArmSizes, evaluation: _Arm, random: _Arm, chosen: _Arm, wanted: int, left_out: Mapping[str, int]
 ) -> tuple[str, ...]:
     notes = []
     for arm, asked in ((evaluation, sizes.evaluation), (random, sizes.random), (chosen, wanted)):
         if len(arm.frame_ids) < asked:
             notes.append(f"{arm.name} arm: {len(arm.frame_ids)} of {asked} frames, no further candidates")
-    notes += [f"{count} candidates left out: {why}" for why, count in sorted(admitted.left_out.items())]
+    notes += [f"{count} candidates left out: {why}" for why, count in sorted(left_out.items())]
     return tuple(notes)

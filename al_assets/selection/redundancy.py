@@ -26,23 +26,32 @@ ROUNDING = 1e-5
 class RedundancyRule:
     """What counts as redundant.
 
-    minimum_gap_ms: within a clip, frames closer in time than this to a taken one (0: no rule). per_clip: most
-    frames of one clip in one batch (None: no cap). cosine: cosine similarity at or above this to a taken
-    frame, of any clip (None: no rule).
+    minimum_gap_ms: within a clip, frames closer in time than this to a taken one (0: no rule). per_clip, per_site: most
+    frames of one clip and of one site in one batch (None: no cap). cosine: cosine similarity at or above this to a
+    taken frame, of any clip (None: no rule). collapse: whether neighbours in a clip that are so alike are one candidate
+    before the choice (collapse.py); `admit` does not look at it.
     """
 
     minimum_gap_ms: int = 0
     per_clip: int | None = None
+    per_site: int | None = None
     cosine: float | None = None
+    collapse: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that would leave out everything or mean nothing."""
         if self.minimum_gap_ms < 0:
             raise ValueError(f"minimum_gap_ms {self.minimum_gap_ms} must be 0 or more")
-        if self.per_clip is not None and self.per_clip < 1:
-            raise ValueError(f"per_clip {self.per_clip} must be 1 or more, or None for no cap")
+        for name, cap in (("per_clip", self.per_clip), ("per_site", self.per_site)):
+            if cap is not None and cap < 1:
+                raise ValueError(f"{name} {cap} must be 1 or more, or None for no cap")
         if self.cosine is not None and not 0 < self.cosine <= 1:
             raise ValueError(f"cosine {self.cosine} must be in (0, 1], or None for no rule")
+        if self.collapse and self.cosine is None:
+            raise ValueError("collapse needs a cosine from which frames are alike")
+
+
+NO_RULE = RedundancyRule()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,15 +111,17 @@ def admit(
     budget: int,
     *,
     in_batch: Ints | None = None,
+    sites: Mapping[int, str] | None = None,
 ) -> Admitted:
     """The first `budget` preferences that are not redundant with what is taken or admitted before them.
 
     preferences: positions in candidates, best first. taken: frames picked, queued or labelled earlier.
-    in_batch: video_no of frames that the batch holds already; per_clip counts those and what is admitted
-    here, not earlier batches, or a long-lived clip would close for ever. Never relaxes the rule: fewer than
-    `budget` come back where candidates run out, and left_out says why.
+    in_batch: video_no of frames that the batch holds already; per_clip and per_site count those and what is
+    admitted here, not earlier batches, or a long-lived clip would close for ever. sites: of clips, by video_no;
+    clips of unknown site have no site's cap. Never relaxes the rule: fewer than `budget` come back where candidates
+    run out, and left_out says why.
     """
-    ledger = _Ledger(candidates, taken, rule, in_batch)
+    ledger = _Ledger(candidates, taken, rule, in_batch, sites or {})
     admitted: list[int] = []
     reasons: list[str] = []
     left_out: Counter[str] = Counter()
@@ -144,18 +155,28 @@ class _Similarity:
 
 
 class _Ledger:
-    """What is taken so far: times by clip, counts by clip in this batch, unit vectors."""
+    """What is taken so far: times by clip, counts by clip and by site in this batch, unit vectors."""
 
     def __init__(
-        self, candidates: Frames, taken: Frames, rule: RedundancyRule, in_batch: Ints | None
+        self,
+        candidates: Frames,
+        taken: Frames,
+        rule: RedundancyRule,
+        in_batch: Ints | None,
+        sites: Mapping[int, str],
     ) -> None:
         self.rule = rule
         self.clips = candidates.video_no.tolist()
         self.times = candidates.pts_ms.tolist()
         self.embeddings = candidates.embeddings
-        self.vectors = [_with_blank(taken.embeddings)] if rule.cosine is not None and len(taken) else []
+        self.vectors = [with_blank(taken.embeddings)] if rule.cosine is not None and len(taken) else []
         self.fresh: list[int] = []
+        self.sites = sites
         self.in_clip: Counter[int] = Counter() if in_batch is None else Counter(in_batch.tolist())
+        self.in_site: Counter[str] = Counter()
+        for clip, count in self.in_clip.items():
+            if clip in sites:
+                self.in_site[sites[clip]] += count
         self.by_clip: defaultdict[int, list[int]] = defaultdict(list)
         for clip, time in sorted(zip(taken.video_no.tolist(), taken.pts_ms.tolist(), strict=True)):
             self.by_clip[clip].append(time)
@@ -164,9 +185,9 @@ class _Ledger:
         nearest = np.full(len(block), -1, dtype=np.float32)
         if self.rule.cosine is None:
             return _Similarity(np.empty((0, 0), dtype=np.float32), nearest)
-        vectors = _with_blank(self.embeddings[block])
+        vectors = with_blank(self.embeddings[block])
         if self.fresh:
-            self.vectors.append(_with_blank(self.embeddings[self.fresh]))
+            self.vectors.append(with_blank(self.embeddings[self.fresh]))
             self.fresh = []
         for taken in self.vectors:
             for start in range(0, len(taken), 8 * BLOCK):
@@ -183,6 +204,11 @@ class _Ledger:
         gap, rule = self.gap(position), self.rule
         if rule.per_clip is not None and self.in_clip[self.clips[position]] >= rule.per_clip:
             return f"its clip has {rule.per_clip} frames in the batch"
+        if (
+            rule.per_site is not None
+            and self.in_site[self.sites.get(self.clips[position], "")] >= rule.per_site
+        ):
+            return f"its site has {rule.per_site} frames in the batch"
         if gap is not None and gap < rule.minimum_gap_ms:
             return f"less than {rule.minimum_gap_ms} ms from a taken frame of its clip"
         if rule.cosine is not None and cosine >= rule.cosine - ROUNDING:
@@ -201,12 +227,14 @@ class _Ledger:
     def add(self, position: int) -> None:
         clip = self.clips[position]
         self.in_clip[clip] += 1
+        if clip in self.sites:
+            self.in_site[self.sites[clip]] += 1
         bisect.insort(self.by_clip[clip], self.times[position])
         self.fresh.append(position)
 
 
-def _with_blank(embeddings: Floats) -> npt.NDArray[np.float32]:
-    """Unit vectors with one more dimension, in which all zero vectors lie: black frames are alike too."""
+def with_blank(embeddings: Floats) -> npt.NDArray[np.float32]:
+    """Unit vectors (n, d + 1): in the one more dimension lie all zero vectors, since black frames are alike too."""
     vectors = unit_vectors(embeddings)
     blank = ~vectors.any(axis=1, keepdims=True)
     return np.concatenate([vectors, blank.astype(np.float32)], axis=1)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from al_assets.keys import Task
+from al_assets.selection.redundancy import NO_RULE, RedundancyRule
 from al_assets.selection.strategies import needs
 
 if TYPE_CHECKING:  # loads torch
@@ -83,7 +84,9 @@ class Plan:
 
     `initial` rows are drawn at random before the first round, the same for all strategies of a seed; 0 is a cold start.
     With `candidates`, each round shows that many rows never shown before, the same to all strategies of a seed, and
-    what is not picked of them is not shown again; without, all of the pool that has no label is open.
+    what is not picked of them is not shown again; without, all of the pool that has no label is open. rule: the
+    production rule of redundancy, which all strategies obey, random too; rows of a clip are in the order of time, but
+    how far apart is not known, so it can have no minimum gap.
     """
 
     strategies: tuple[str, ...]
@@ -93,6 +96,7 @@ class Plan:
     initial: int = 0
     candidates: int | None = None
     head: str = "logistic"
+    rule: RedundancyRule = NO_RULE
 
     def __post_init__(self) -> None:
         """Refuse plans that cannot be carried out."""
@@ -104,6 +108,8 @@ class Plan:
             raise ExperimentError(
                 f"{self.per_round} picks a round out of {self.candidates} candidates; show at least as many"
             )
+        if self.rule.minimum_gap_ms or self.rule.per_site is not None:
+            raise ExperimentError("a simulation knows neither times nor sites; leave out their rules")
         twice = {name for name in self.strategies if self.strategies.count(name) > 1}
         if twice or not self.strategies:
             raise ExperimentError(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from al_assets.reports.plots import CurvePoint, strategy_curves_svg
+from al_assets.selection.redundancy import RedundancyRule
 from al_assets.simulation.experiment import BASELINE, Experiment, Plan
 from al_assets.simulation.measures import primary
 from al_assets.simulation.summary import interval, summarise
@@ -33,6 +34,7 @@ def result_files(
         "candidates": plan.candidates,
         "seeds": plan.seeds,
         "head": plan.head,
+        "rule": {"per_clip": plan.rule.per_clip, "cosine": plan.rule.cosine, "collapse": plan.rule.collapse},
         "task": experiment.task,
     }
     summary["data"] = {
@@ -73,4 +75,13 @@ def _caption(plan: Plan) -> str:
     band = f"mean of {plan.seeds} seeds with its 95 % interval" if plan.seeds > 1 else "one seed"
     start = f"{plan.initial} labels at random, then" if plan.initial else "cold start,"
     shown = f"{plan.candidates} fresh candidates" if plan.candidates else "the whole pool"
-    return f"{band}; {start} {plan.per_round} a round out of {shown}; head {plan.head}"
+    return f"{band}; {start} {plan.per_round} a round out of {shown}; head {plan.head}{_rule(plan.rule)}"
+
+
+def _rule(rule: RedundancyRule) -> str:
+    parts = [
+        f"{rule.per_clip} a clip" if rule.per_clip else "",
+        f"cosine below {rule.cosine:g}" if rule.cosine else "",
+    ]
+    told = ", ".join(filter(None, [*parts, "runs collapsed" if rule.collapse else ""]))
+    return f"; {told}" if told else ""

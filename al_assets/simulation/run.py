@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from al_assets.selection.pool import Linear, Pool
+from al_assets.selection.redundancy import NO_RULE, Frames
 from al_assets.selection.strategies import Strategy, needs, strategy
 from al_assets.selection.strategies.ranking import NoModelError
 from al_assets.simulation.experiment import MODEL_FREE, Array, Experiment, Plan, Rows, generator
 from al_assets.simulation.measures import measure, without_model
+from al_assets.simulation.rules import under_rule
 
 if TYPE_CHECKING:  # loads torch
     from al_assets.checkpoints.heads import Head
@@ -78,10 +80,26 @@ class Run:
             if model is None and wanted & MODEL:
                 raise NoModelError
             chosen = self.others.get(self.name) or strategy(self.name)
-            return chosen(pool, budget, generator(self.seed, number, self.name)).positions
+            return self._obeying(chosen, pool, labelled, budget, generator(self.seed, number, self.name))
         except NoModelError:
             draw = generator(self.seed, number, "cold start")
-            return strategy("random")(pool, budget, draw).positions
+            return self._obeying(strategy("random"), pool, labelled, budget, draw)
+
+    def _obeying(
+        self, chosen: Strategy, pool: Pool, labelled: Rows, budget: int, rng: np.random.Generator
+    ) -> Rows:
+        """Positions of the strategy's choice under the plan's rule."""
+        if self.plan.rule == NO_RULE:
+            return chosen(pool, budget, rng).positions
+        return under_rule(chosen, pool, self._frames(labelled), self.plan.rule, budget, rng)
+
+    def _frames(self, rows: Rows) -> Frames:
+        return Frames(
+            frame_ids=rows.astype(np.int64),
+            video_no=self.experiment.groups[rows],
+            pts_ms=rows.astype(np.int64),
+            embeddings=self.experiment.embeddings[rows],
+        )
 
     def _pool(self, shown: OpenPool, labelled: Rows, model: Head | None, wanted: frozenset[str]) -> Pool:
         told = None if self.name in MODEL_FREE else model

@@ -43,7 +43,7 @@ def summarise(curves: pd.DataFrame, *, metric: str, initial: int, levels: Sequen
     random = by_name.get(BASELINE)
     wanted = [float(level) for level in levels]
     if random is not None:
-        wanted = sorted({*wanted, round(float(random[metric].mean(axis=0)[-1]), 4)})
+        wanted = sorted({*wanted, _floored(random[metric].mean(axis=0)[-1])})
     report: Report = {"metric": metric, "method": METHOD, "strategies": {}}
     for name, found in by_name.items():
         entry: Report = {
@@ -59,7 +59,7 @@ def summarise(curves: pd.DataFrame, *, metric: str, initial: int, levels: Sequen
             }
         report["strategies"][name] = entry
     if random is not None:
-        report["random_final"] = round(float(random[metric].mean(axis=0)[-1]), 4)
+        report["random_final"] = _floored(random[metric].mean(axis=0)[-1])
     if OURS in by_name:
         report["auto_against"] = {
             name: difference(by_name[OURS][metric], found[metric], labels, initial)
@@ -97,6 +97,11 @@ def interval(values: Values) -> dict[str, float | None]:
         return {"mean": round(mean, 6), "low": None, "high": None}
     half = float(t.ppf(0.975, count - 1) * values.std(ddof=1) / np.sqrt(count))
     return {"mean": round(mean, 6), "low": round(mean - half, 6), "high": round(mean + half, 6)}
+
+
+def _floored(value: float) -> float:
+    """To four digits and never above, so that the level is one that was reached."""
+    return float(np.floor(1e4 * value) / 1e4)
 
 
 def _matrices(part: pd.DataFrame) -> dict[str, Values]:

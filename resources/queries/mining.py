@@ -39,6 +39,11 @@ class Restriction:
     box_area: tuple[float, float] | None = None
     sites: tuple[str, ...] = ()
 
+    def about_predictions(self) -> bool:
+        """Whether what a model says of a frame decides, and not only the video that it is in."""
+        says = self.class_ids or self.box_area is not None or self.confidence_below is not None
+        return self.checkpoint_id is not None and bool(says)
+
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """On a statement that reads `frames` joined to `videos`; each frame is looked up by the clustered key."""
         found: list[sa.ColumnElement[bool]] = []

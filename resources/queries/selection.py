@@ -11,13 +11,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from resources.database import Database
+from resources.queries.chunks import in_chunks
+from resources.queries.doubt import least_certain
 from resources.queries.mining import Restriction, restriction
+from resources.queries.open_frames import OpenFrames, answered, has_vector, held
 from resources.queries.videos import READABLE
 from resources.tables import (
     annotations,
     checkpoints,
-    embeddings,
-    frame_scores,
     frames,
     label_exports,
     labels,
@@ -33,14 +34,6 @@ class SelectionQueries:
 
     database: Database
 
-    def answered(self) -> sa.Select[Any]:
-        """Frames that a person has judged, in an export that stands."""
-        return (
-            sa.select(annotations.c.frame_id)
-            .join(label_exports, label_exports.c.export_id == annotations.c.export_id)
-            .where(label_exports.c.status == "imported")
-        )
-
     def open_frames(
         self, embedder_id: str, splits: Sequence[str], *, repeats: bool, only: Restriction | None = None
     ) -> pa.Table:
@@ -48,16 +41,19 @@ class SelectionQueries:
 
         repeats: whether near-identical frames (duplicate_of) are among them. only: those that it lets pass.
         """
+        return self.database.fetch(self._open(embedder_id, splits, repeats=repeats, only=only))
+
+    def _open(
+        self, embedder_id: str, splits: Sequence[str], *, repeats: bool, only: Restriction | None
+    ) -> sa.Select[Any]:
         query = (
             sa.select(frames.c.frame_id, frames.c.pts_ms)
             .join(videos, videos.c.video_id == frames.c.video_id)
             .where(
                 videos.c.split.in_(list(splits)),
                 videos.c.status.in_(READABLE),
-                sa.exists().where(
-                    embeddings.c.embedder_id == embedder_id, embeddings.c.frame_id == frames.c.frame_id
-                ),
-                frames.c.frame_id.not_in(self.answered()),
+                has_vector(embedder_id),
+                frames.c.frame_id.not_in(answered()),
                 frames.c.frame_id.not_in(sa.select(selections.c.frame_id)),
                 *(only or Restriction()).conditions(),
             )
@@ -65,27 +61,54 @@ class SelectionQueries:
         )
         if not repeats:
             query = query.where(frames.c.duplicate_of.is_(None))
-        return self.database.fetch(query)
+        return query
 
-    def least_certain(self, checkpoint_id: str, limit: int, *, only: Restriction | None = None) -> np.ndarray:
-        """Open training frames with the smallest margin: (n,) int64. Uses ix_frame_scores_checkpoint_id_margin."""
-        query = (
-            sa.select(frame_scores.c.frame_id)
-            .join(frames, frames.c.frame_id == frame_scores.c.frame_id)
-            .join(videos, videos.c.video_id == frames.c.video_id)
-            .where(
-                frame_scores.c.checkpoint_id == checkpoint_id,
-                videos.c.split == "train",
-                videos.c.status.in_(READABLE),
-                frames.c.duplicate_of.is_(None),
-                frames.c.frame_id.not_in(self.answered()),
-                frames.c.frame_id.not_in(sa.select(selections.c.frame_id)),
-                *(only or Restriction()).conditions(),
-            )
-            .order_by(frame_scores.c.margin, frame_scores.c.frame_id)
-            .limit(limit)
+    def population(
+        self, embedder_id: str, splits: Sequence[str], *, repeats: bool, sites: Sequence[str] = ()
+    ) -> OpenFrames:
+        """The same frames, of these sites if any are named, to be counted and drawn from without naming them all."""
+        return OpenFrames(self.database, embedder_id, tuple(splits), repeats, tuple(sites))
+
+    def least_certain(
+        self, checkpoint_id: str, limit: int, *, only: Restriction | None = None, minimum_gap_ms: int = 0
+    ) -> np.ndarray:
+        """Open training frames with the smallest margin, at least the gap apart in a video: (n,) int64."""
+        return least_certain(
+            self.database, checkpoint_id, limit, only=only or Restriction(), minimum_gap_ms=minimum_gap_ms
         )
-        return self.database.fetch(query)["frame_id"].to_numpy()
+
+    def sample(
+        self, embedder_id: str, limit: int, only: Restriction, rng: np.random.Generator
+    ) -> tuple[pa.Table, int]:
+        """A uniform draw of `limit` open training frames that `only` lets pass, as open_frames gives them, and how
+        many those are. Looks at every open frame: conditions on predictions have no index to be counted by."""
+        query = self._open(embedder_id, ["train"], repeats=False, only=only)
+        kept, priorities, count = self.database.fetch(query.limit(0)), np.empty(0), 0
+        for batch in self.database.stream(query):
+            count += batch.num_rows
+            kept = pa.concat_tables([kept, pa.Table.from_batches([batch])])
+            priorities = np.concatenate([priorities, rng.random(batch.num_rows)])
+            if len(priorities) > limit:
+                smallest = np.sort(np.argpartition(priorities, limit)[:limit])
+                kept, priorities = kept.take(smallest).combine_chunks(), priorities[smallest]
+        return kept, count
+
+    def times(self, frame_ids: Sequence[int]) -> pa.Table:
+        """frame_id and pts_ms of the named frames, in order of frame_id."""
+        columns = sa.select(frames.c.frame_id, frames.c.pts_ms)
+        parts = [
+            self.database.fetch(columns.where(frames.c.frame_id.in_(ids)))
+            for ids in in_chunks(sorted(set(frame_ids)))
+        ]
+        return pa.concat_tables(parts).sort_by("frame_id") if parts else self.database.fetch(columns.limit(0))
+
+    def sites(self) -> dict[int, str]:
+        """Sites of training videos by video_no; videos of unknown site are left out."""
+        query = sa.select(videos.c.video_no, videos.c.site).where(
+            videos.c.split == "train", videos.c.site.is_not(None)
+        )
+        with self.database.read() as connection:
+            return {int(number): str(site) for number, site in connection.execute(query)}
 
     def restriction(self, checkpoint_id: str | None, **wanted: Any) -> Restriction:
         """What open frames must fulfil, by names (mining.restriction says which). Raises MiningError."""
@@ -93,13 +116,12 @@ class SelectionQueries:
 
     def taken(self) -> pa.Table:
         """Frames of training videos that are judged or queued: frame_id, pts_ms."""
-        held = sa.or_(
-            frames.c.frame_id.in_(self.answered()), frames.c.frame_id.in_(sa.select(selections.c.frame_id))
-        )
+        known = held()  # joined, not asked for by IN: SQLite would look at every frame
         query = (
             sa.select(frames.c.frame_id, frames.c.pts_ms)
+            .join(known, known.c.frame_id == frames.c.frame_id)
             .join(videos, videos.c.video_id == frames.c.video_id)
-            .where(held, videos.c.split == "train")
+            .where(videos.c.split == "train")
             .order_by(frames.c.frame_id)
         )
         return self.database.fetch(query)
@@ -117,7 +139,7 @@ class SelectionQueries:
         first = selections.c.arm != "second_opinion"
         return sa.and_(
             videos.c.status.in_(READABLE),
-            sa.or_(sa.and_(first, selections.c.frame_id.not_in(self.answered())), sa.and_(~first, ~since)),
+            sa.or_(sa.and_(first, selections.c.frame_id.not_in(answered())), sa.and_(~first, ~since)),
         )
 
     def open_tasks(self) -> int:

@@ -20,6 +20,7 @@ from al_assets.selection.batch_plan import (
     plan_batch,
 )
 from al_assets.selection.pool import Pool, PoolError
+from al_assets.selection.population import Listed
 from al_assets.selection.redundancy import Frames, RedundancyRule
 from al_assets.selection.strategies import STRATEGIES
 
@@ -72,7 +73,7 @@ def plan(
         candidates.video_no,
         candidates.pts_ms,
         taken=known,
-        holdout_frame_ids=clips(range(20, 22), 25) if holdout is None else holdout,
+        holdout=Listed(clips(range(20, 22), 25) if holdout is None else holdout),
         rng=np.random.default_rng(seed),
         **chosen,
     )
@@ -186,7 +187,7 @@ def test_vectors_of_two_embedders_are_refused() -> None:
             candidates.video_no,
             candidates.pts_ms,
             taken=wide,
-            holdout_frame_ids=np.empty(0, dtype=np.int64),
+            holdout=Listed(np.empty(0, dtype=np.int64)),
             holdout_labels=0,
             strategy="auto",
             policy=BatchPolicy(size=2),
@@ -274,7 +275,9 @@ def test_every_strategy_makes_a_first_batch_without_a_model(name: str) -> None:
 def test_the_random_arm_is_drawn_from_the_population_and_not_from_the_cut() -> None:
     population = clips(range(1, 9), 25)
     done = plan(
-        train=population[:60], random_population=population, policy=BatchPolicy(size=40, random_fraction=0.5)
+        train=population[:60],
+        random_population=Listed(population),
+        policy=BatchPolicy(size=40, random_fraction=0.5),
     )
     random = [row for row in done.selections.to_pylist() if row["arm"] == "random"]
     assert len(random) == 20

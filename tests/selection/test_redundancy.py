@@ -54,6 +54,25 @@ def test_a_clip_gives_no_more_than_its_cap_to_a_batch() -> None:
     assert admit(np.arange(4), candidates, NONE, rule, 9, in_batch=in_batch).positions.tolist() == [3]
 
 
+def test_a_site_gives_no_more_than_its_cap_to_a_batch_whatever_its_clips() -> None:
+    candidates = frames((1, 0, EAST), (2, 0, EAST), (3, 0, EAST), (4, 0, EAST), (5, 0, EAST))
+    sites = {1: "gate", 2: "gate", 3: "pond", 4: "gate"}
+    rule = RedundancyRule(per_site=2)
+    done = admit(np.arange(5), candidates, NONE, rule, 9, sites=sites)
+    assert done.positions.tolist() == [0, 1, 2, 4]
+    assert done.left_out == {"its site has 2 frames in the batch": 1}
+    again = admit(np.arange(5), candidates, NONE, rule, 9, in_batch=np.array([4, 4, 3]), sites=sites)
+    assert again.positions.tolist() == [2, 4]
+
+
+def test_clips_of_unknown_site_have_no_cap_and_earlier_batches_close_no_site() -> None:
+    candidates = frames((1, 0, EAST), (1, 9, EAST), (2, 0, EAST))
+    rule = RedundancyRule(per_site=1)
+    assert admit(np.arange(3), candidates, NONE, rule, 9).positions.tolist() == [0, 1, 2]
+    taken = frames((2, 5, EAST))
+    assert admit(np.arange(3), candidates, taken, rule, 9, sites={2: "gate"}).positions.tolist() == [0, 1, 2]
+
+
 def test_look_alikes_are_left_out_across_clips() -> None:
     done = chosen(frames((1, 0, EAST), (2, 0, EAST), (3, 0, NORTHEAST), (4, 0, NORTH)), cosine=0.9)
     assert done.positions.tolist() == [0, 2, 3]
@@ -86,7 +105,17 @@ def test_the_rule_is_not_relaxed_when_candidates_run_out() -> None:
     assert len(chosen(frames(*[(1, 0, EAST)] * 5), cosine=0.9).positions) == 1
 
 
-@pytest.mark.parametrize("wrong", [{"minimum_gap_ms": -1}, {"per_clip": 0}, {"cosine": 0}, {"cosine": 1.1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"minimum_gap_ms": -1},
+        {"per_clip": 0},
+        {"per_site": 0},
+        {"cosine": 0},
+        {"cosine": 1.1},
+        {"collapse": True},
+    ],
+)
 def test_a_rule_that_leaves_out_everything_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         RedundancyRule(**wrong)

@@ -300,6 +300,15 @@ def test_a_random_draw_favours_no_frame() -> None:
     assert np.abs(picked - 300).max() < 75  # five standard deviations of a binomial count
 
 
+def test_a_random_draw_favours_candidates_by_the_frames_they_stand_for() -> None:
+    weights = np.array([1, 1, 2, 4], dtype=np.float32)
+    pool = replace(make_pool(4), weights=weights)
+    picked = np.zeros(4)
+    for seed in range(1600):
+        picked[strategy("random")(pool, 1, np.random.default_rng(seed)).positions] += 1
+    assert np.abs(picked - 200 * weights).max() < 100  # five standard deviations
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"embeddings": np.array([[0, np.nan], [0, 0]])}, "embeddings of frame 16777216 hold NaN"),
     ({"embeddings": np.array([[0, 0], [np.inf, -np.inf]])}, "embeddings of frame 16777217 hold NaN"),

@@ -86,6 +86,20 @@ def test_the_reference_protocol_runs_over_two_workers(digits: Path, tmp_path: Pa
     assert curves[curves["strategy"] == "margin"]["labels"].tolist() == [40, 45, 50, 55, 60]
 
 
+def test_a_simulation_under_the_rule_says_so(digits: Path, tmp_path: Path) -> None:
+    rule = ("--cosine", 0.95, "--per-clip", 1, "--collapse")
+    done = al(
+        "--data", digits, "--strategies", "margin", "--rounds", 2, "--seeds", 1, *rule, "--out", tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["settings"]["rule"] == {"per_clip": 1, "cosine": 0.95, "collapse": True}
+    assert "1 a clip, cosine below 0.95, runs collapsed" in (tmp_path / "curves.svg").read_text()
+    for picks in pd.read_csv(tmp_path / "curves.csv")["picks"]:
+        groups = [int(row) // 3 for row in picks.split()]
+        assert len(set(groups)) == len(groups) == 10
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -96,6 +110,8 @@ def test_the_reference_protocol_runs_over_two_workers(digits: Path, tmp_path: Pa
         ("--data {file} --strategies clever --out {out}", "there is no strategy 'clever'"),
         ("--data {file} --head clever --out {out}", "head 'clever' is unknown"),
         ("--data {file} --test-groups 3 --out {out}", "leave out --test-groups"),
+        ("--data {file} --collapse --out {out}", "collapse needs a cosine from which frames are alike"),
+        ("--cosine 0.9 --rounds 1", "--cosine, --per-clip and --collapse go with --data or --archive"),
         ("--data {file} --candidates 3 --out {out}", "10 picks a round out of 3 candidates"),
     ],
 )
