@@ -38,7 +38,7 @@ HeadName = Annotated[
 Cosine = Annotated[
     float,
     typer.Option(
-        min=0,
+        min=0.01,
         max=1,
         help="Leave out rows as similar as this to one picked or labelled, as `al.toml` has it; 1 for off.",
     ),
@@ -119,5 +119,7 @@ def _check(data: Path | None, archive: bool, out: Path | None) -> None:
         raise ValueError("give --data or --archive, not both")
     if (data is not None or archive) and out is None:
         raise ValueError("name a folder for the results with --out")
+    if out is not None and out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; name a folder for the results with --out")
     if data is None and not archive and out is not None:
         raise ValueError("--out goes with --data or --archive; without, results go to the archive's storage")

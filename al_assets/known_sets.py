@@ -68,7 +68,7 @@ def digit_pairs(count: int = PAIRS) -> Experiment:
 
 
 def cells() -> Experiment:
-    """Scikit-learn's breast cancer data: 569 images of cells by 30 standardised measures of their nuclei, two classes."""
+    """Scikit-learn's breast cancer data: 569 images of cells by 30 measures of their nuclei, two classes."""
     from sklearn.datasets import load_breast_cancer
 
     measures, malignant = load_breast_cancer(return_X_y=True)

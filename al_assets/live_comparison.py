@@ -11,15 +11,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from al_assets.checkpoints.assets import Examples, examples, fit_examples, surroundings
+from al_assets.checkpoints.assets import Examples, examples
 from al_assets.keys import video_no_of
-from al_assets.selection.arms import FEWEST_LABELS, TOO_EARLY, Comparison, Matched, compare, match_arms
+from al_assets.selection.arms import (
+    FEWEST_LABELS,
+    TOO_EARLY,
+    Answers,
+    Comparison,
+    Matched,
+    compare,
+    match_arms,
+    redrawn,
+)
 from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.queries.models import Checkpoint
 
-DRAWS = 3
+DRAWS = 5
 """Models of the strategy's arm: its share of a batch is the larger, and one draw of it would be one of many."""
+AGAIN = 20
+"""Models of labels drawn again, of each arm: their spread is what the luck of the draw is worth."""
+L2 = 0.1
+"""Of all these models; to choose it for each would take longer than to fit them and tell the arms apart no better."""
 
 
 def compare_arms(archive: Archive, settings: Settings, serving: Checkpoint) -> dict[str, Any]:
@@ -32,13 +45,13 @@ def compare_arms(archive: Archive, settings: Settings, serving: Checkpoint) -> d
         asked["frame_id"].to_numpy(dtype=np.int64),
         asked["batch_id"].to_numpy(dtype=np.int64),
         (asked["arm"] == "random").to_numpy(),
-        DRAWS,
+        AGAIN,
         np.random.default_rng([settings.selection.seed, serving.labelled_frames]),
     )
     held, propensity = _holdout(archive, settings, serving, rows)
     found = TOO_EARLY
     if len(matched.random) >= FEWEST_LABELS and len(held.keys):
-        found = _compared(archive, settings, serving, learned, matched, held, propensity)
+        found = _compared(settings, serving, learned, matched, held, propensity)
     told = {
         f"{arm}_accuracy": value for arm, value in (("random", found.random), ("strategy", found.strategy))
     }
@@ -70,7 +83,6 @@ def _holdout(
 
 
 def _compared(
-    archive: Archive,
     settings: Settings,
     serving: Checkpoint,
     learned: Examples,
@@ -78,18 +90,34 @@ def _compared(
     held: Examples,
     propensity: np.ndarray,
 ) -> Comparison:
+    from al_assets.checkpoints.training import TrainingConfig, fit_head
     from al_assets.review.second_opinions import model_right
 
-    names = {class_id: str(class_id) for class_id in serving.class_ids}
-    around = surroundings(archive, serving.embedder_id, settings)
+    rng = np.random.default_rng([settings.training.seed, len(matched.random)])
+    config = TrainingConfig(head="logistic", l2=L2, seed=settings.training.seed)
 
-    def right(frame_ids: np.ndarray) -> np.ndarray:
+    def right(frame_ids: np.ndarray, again: bool) -> np.ndarray:
         part = learned.take(np.isin(learned.keys, frame_ids))
-        head = fit_examples(part, names, serving.embedder_id, settings, around).head
-        return model_right(held.targets, head.probabilities(held.vectors), head.thresholds, settings.task)
+        head = fit_head(
+            part.vectors,
+            part.targets,
+            redrawn(part.groups, rng) if again else None,
+            task=settings.task,
+            class_ids=tuple(serving.class_ids),
+            class_names=tuple(map(str, serving.class_ids)),
+            embedder_id=serving.embedder_id,
+            config=config,
+            groups=part.groups,
+        ).head
+        said = head.probabilities(held.vectors)
+        return np.nan_to_num(model_right(held.targets, said, head.thresholds, settings.task))
 
-    drawn = right(matched.random)
-    asked = np.mean([right(each) for each in matched.strategy], axis=0)
-    judged = np.isfinite(drawn) & np.isfinite(asked)
-    rng = np.random.default_rng(settings.training.seed)
-    return compare(drawn[judged], asked[judged], propensity[judged], video_no_of(held.keys[judged]), rng)
+    judged = (held.targets >= 0).any(axis=1)
+
+    def answers(draws: np.ndarray, once: int) -> Answers:
+        plain = np.mean([right(each, False) for each in draws[:once]], axis=0)
+        return Answers(plain[judged], np.stack([right(each, True)[judged] for each in draws]))
+
+    same = np.repeat(matched.random[None], AGAIN, axis=0)
+    random, strategy = answers(same, 1), answers(matched.strategy, DRAWS)
+    return compare(random, strategy, propensity[judged], video_no_of(held.keys[judged]), rng)

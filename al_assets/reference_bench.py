@@ -22,8 +22,9 @@ WHOLE = 19_000
 def measure_reference(rows: int) -> tuple[Result, Result]:
     """(measured, ratios) on `rows` frames of pairs of digits, and on all digits: as many rounds as either can feed.
 
-    Measured, in points of mean average precision and accuracy: the mean gain over random draws from the first round on,
-    with its paired 95 % interval, and the rounds. Ratios: areas under the curve over that of random draws.
+    Measured, in points of mean average precision and accuracy: the mean gain over random draws, from the initial labels
+    (where it is 0) on, with its paired 95 % interval, and the rounds. Ratios: areas under the curve over that of random
+    draws.
     """
     measured: Result = {}
     ratios: Result = {}

@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from al_assets.selection.redundancy import NO_RULE, RedundancyRule
 from al_assets.simulation.curves import check, simulate
 from al_assets.simulation.dataset import read_npz
@@ -60,6 +62,12 @@ def simulate_file(path: Path, out: Path, wish: Wish, say: Say) -> None:
     write_results(data.experiment(wish.test_groups), wish.plan(grouped=data.grouped), about, out, wish, say)
 
 
+def unmet_classes(experiment: Experiment) -> list[int]:
+    """Columns of classes that are in the test part and nowhere in the pool."""
+    shown, pool = (experiment.targets[part] == 1 for part in (experiment.test, ~experiment.test))
+    return np.flatnonzero(shown.any(axis=0) & ~pool.any(axis=0)).tolist()
+
+
 def write_results(
     experiment: Experiment, plan: Plan, data: dict[str, Any], out: Path, wish: Wish, say: Say
 ) -> None:
@@ -73,6 +81,10 @@ def write_results(
         clock=time.perf_counter,
         progress=lambda name, seed: say(f"{name}, seed {seed}") if seed == plan.seeds - 1 else None,
     )
+    unmet = unmet_classes(experiment)
+    if unmet:
+        say(f"{len(unmet)} classes of the test part are on no row of the pool; every strategy misses them")
+    data = {**data, "classes_the_pool_lacks": len(unmet)}
     about = {"data": data, "versions": {package: version(package) for package in PACKAGES}}
     for file, text in result_files(curves, experiment, plan, about).items():
         (out / file).write_text(text, encoding="utf-8")

@@ -22,6 +22,9 @@ THRESHOLD_FRAMES = 100
 """Validation frames from which thresholds are chosen afresh rather than carried along."""
 WIDE_PRIOR = (1.0, 1.0, 0.3)
 """Prior standard deviations of log slope, common shift and own shift of a class, for raw logits."""
+STEADY_PRIOR = (0.3, 1.0, 0.3)
+"""The same for raw logits of single-label heads: held-out rows of a class that has no other are not heard, so that the
+rest look easier than they are and would ask for steep slopes."""
 TIGHT_PRIOR = (0.3, 0.3, 0.2)
 """The same for a head that is calibrated already: a dozen validation frames must not undo it."""
 LOWEST_THRESHOLD = 0.1

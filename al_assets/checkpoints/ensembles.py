@@ -18,10 +18,10 @@ from al_assets.checkpoints.cross_validation import HeldOut, cross_validate, weig
 from al_assets.checkpoints.fitting import Basis, Problem, Solution, principal_axes, solve
 from al_assets.checkpoints.folds import clip_folds
 from al_assets.checkpoints.heads import Array, as_float32, to_probabilities
+from al_assets.checkpoints.training import FOLDS, usable_rows
 from al_assets.keys import Task
 
 MEMBERS = 5
-FOLDS = 5
 ITERATIONS = 60
 CELLS = 1 << 22
 """Logits made at once: 16 MB."""
@@ -75,7 +75,7 @@ def fit_committee(
     """
     if members < 1:
         raise ValueError(f"members = {members} must be at least 1")
-    rows = _usable_rows(features, targets, weights, task)
+    rows = usable_rows(features, targets, weights, task)
     clips = (np.arange(len(features)) if groups is None else np.asarray(groups))[rows]
     judged, basis = targets[rows], principal_axes(features[rows])
     row_weights = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)[rows]
@@ -131,24 +131,6 @@ def _calibration(
     moved = (problem.trained.numpy() > 0) | (problem.task == "single_label")
     shift = np.tile(scaling.shift, len(moved) // problem.classes)
     return np.where(moved, scaling.slope, 1.0), np.where(moved, shift, 0.0)
-
-
-def _usable_rows(
-    features: npt.NDArray[np.floating],
-    targets: npt.NDArray[np.int8],
-    weights: npt.NDArray[np.floating] | None,
-    task: Task,
-) -> npt.NDArray[np.int64]:
-    if features.ndim != 2 or targets.ndim != 2 or len(features) != len(targets):
-        raise ValueError(f"features {features.shape} and targets {targets.shape} do not fit")
-    usable = (targets == 1).sum(axis=1) == 1 if task == "single_label" else (targets >= 0).any(axis=1)
-    if weights is not None:
-        usable &= np.asarray(weights) > 0
-    if not usable.any():
-        raise ValueError("no labelled frame to make a committee of; label a batch first")
-    if not np.isfinite(features[usable]).all():
-        raise ValueError("training vectors hold NaN or infinity; embed these frames again")
-    return np.flatnonzero(usable)
 
 
 def _folded(

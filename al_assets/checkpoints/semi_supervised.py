@@ -43,7 +43,7 @@ class LinearFit:
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Labelled frames: vectors (m, d), targets (m, k) int8, weights (m,), clips (m,) and the fold of each row's clip."""
+    """Labelled frames: vectors (m, d), targets (m, k) int8, weights (m,), clips (m,), the fold of each clip."""
 
     vectors: npt.NDArray[np.floating]
     targets: Targets

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from torch.utils.data import DataLoader
 
 from al_assets.checkpoints.calibration import (
+    STEADY_PRIOR,
+    WIDE_PRIOR,
     choose_thresholds,
     fit_scaling,
     scale_head,
@@ -96,7 +98,9 @@ def fit_head(
     constant probability; a single-label class that nobody showed stays below those that were. Raises
     ValueError for shapes that do not fit, for NaN, and where no row can be learned from.
     """
-    rows = _usable_rows(features, targets, weights, class_ids, task)
+    if targets.ndim != 2 or targets.shape[1] != len(class_ids):
+        raise ValueError(f"targets {targets.shape} do not fit {len(class_ids)} classes")
+    rows = usable_rows(features, targets, weights, task)
     clips = np.arange(len(features)) if groups is None else np.asarray(groups)
     if clips.shape != (len(features),):
         raise ValueError(f"groups {clips.shape} must name the clip of each of {len(features)} rows")
@@ -169,17 +173,15 @@ def _prefer(
     return better, f"{'propagated' if better else 'logistic'} ({words})"
 
 
-def _usable_rows(
+def usable_rows(
     features: npt.NDArray[np.floating],
     targets: npt.NDArray[np.int8],
     weights: npt.NDArray[np.floating] | None,
-    class_ids: tuple[int, ...],
     task: Task,
 ) -> npt.NDArray[np.int64]:
-    if features.ndim != 2 or targets.shape != (len(features), len(class_ids)):
-        raise ValueError(
-            f"features {features.shape}, targets {targets.shape}, {len(class_ids)} classes do not fit"
-        )
+    """Positions of the rows that can be learned from. Raises ValueError as `fit_head` does."""
+    if features.ndim != 2 or targets.ndim != 2 or len(features) != len(targets):
+        raise ValueError(f"features {features.shape} and targets {targets.shape} do not fit")
     if weights is not None and np.shape(weights) != (len(features),):
         raise ValueError(f"weights must be one for each of {len(features)} rows, got {np.shape(weights)}")
     if weights is not None and not (np.isfinite(weights) & (np.asarray(weights) >= 0)).all():
@@ -235,7 +237,8 @@ def _calibrate_on_held_out(
 ) -> tuple[Head, npt.NDArray[np.float32]]:
     """Calibration and thresholds from the held-out logits of the training clips themselves, and what they come to."""
     cells = held_out.known * row_weights[:, None]
-    scaling = fit_scaling(held_out.logits, targets, cells, task=head.task)
+    prior = STEADY_PRIOR if head.task == "single_label" else WIDE_PRIOR
+    scaling = fit_scaling(held_out.logits, targets, cells, task=head.task, prior=prior)
     scaled = scale_head(head, scaling)
     probabilities = to_probabilities(scaling(held_out.logits), head.task)
     if head.task == "multi_label":

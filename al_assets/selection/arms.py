@@ -1,9 +1,11 @@
 """Does active learning beat random here? Two models of as many labels, on frames that nobody chose.
 
-Every batch holds frames drawn at random beside those the strategy asked for. A model of the random ones and a model of
-as many of the others, taken from the same batches, differ in nothing but how their labels were chosen. Both are tried
-on hold-out frames of the evaluation arm, each weighed by the inverse of its chance to be drawn (Horvitz and Thompson
-1952; Hajek's ratio form), so that the difference is that on all hold-out frames. Not here: reading or training.
+Every batch holds frames drawn at random beside those the strategy asked for. A model of the random ones and models of
+as many of the others, taken from the same batches, differ in how their labels were chosen, and by the luck of the draw:
+models of clips drawn again say how much that is. All are tried on hold-out frames of the evaluation arm, each weighed
+by the inverse of its chance to be drawn (Horvitz and Thompson 1952; Hajek's ratio form), so that the difference is that
+on all hold-out frames. Every new model is another look: of twenty looks at arms that are alike one may say better or
+worse. Not here: reading or training.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Verdict = Literal["too_early", "better", "worse", "level"]
 FEWEST_LABELS = 20
-FEWEST_CLIPS = 5
+FEWEST_CLIPS = 6
 RESAMPLES = 2_000
 
 
@@ -55,6 +57,12 @@ def match_arms(
     return Matched(np.concatenate(randoms), np.concatenate(chosen, axis=1), batches)
 
 
+def redrawn(clips: Ints, rng: np.random.Generator) -> Floats:
+    """(n,) weights of rows when as many clips are drawn again from their clips, with replacement: 0, 1, 2, ..."""
+    names, clip = np.unique(clips, return_inverse=True)
+    return rng.multinomial(len(names), np.full(len(names), 1 / len(names)))[clip].astype(np.float64)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Accuracies of the two models, their difference with its 95 % interval, and what that says."""
@@ -70,27 +78,43 @@ class Comparison:
 TOO_EARLY = Comparison(None, None, None, None, None, "too_early")
 
 
-def compare(
-    random_right: Floats, strategy_right: Floats, propensity: Floats, clips: Ints, rng: np.random.Generator
-) -> Comparison:
-    """Weighted share of frames right, of each model, and the paired difference.
+@dataclass(frozen=True)
+class Answers:
+    """What models make of n hold-out frames, 1 right and 0 wrong or a mean of those.
 
-    random_right: (n,) 1 or 0; strategy_right: (n,) share of its draws that are right; propensity: (n,) chance of each
-    hold-out frame to be drawn; clips: (n,). The interval resamples clips. Raises ValueError for a propensity that is
-    no probability.
+    once: (n,) of the labels as they are. again: (r, n) of labels drawn again.
     """
+
+    once: Floats
+    again: Floats
+
+
+def compare(
+    random: Answers, strategy: Answers, propensity: Floats, clips: Ints, rng: np.random.Generator
+) -> Comparison:
+    """Weighted share of frames right, of each arm's models, and their difference.
+
+    propensity: (n,) chance of each hold-out frame to be drawn; clips: (n,). Two things are left to chance: which frames
+    were drawn to learn from, by far the larger with some dozens of labels, and which to be tried on. The interval is
+    Student's t on the sum of the variances over `again` and over hold-out clips drawn again. Raises ValueError for a
+    propensity that is no probability.
+    """
+    from scipy.stats import t  # here: half a second that the code server need not spend
+
     if not ((propensity > 0) & (propensity <= 1)).all():
         raise ValueError("propensities must be over 0 and at most 1")
     names, clip = np.unique(clips, return_inverse=True)
     if len(names) < FEWEST_CLIPS:
         return TOO_EARLY
     weight = 1 / propensity
+    one, two = (float(np.average(arm.once, weights=weight)) for arm in (random, strategy))
+    learned = np.average(strategy.again - random.again, axis=1, weights=weight)
     total = np.bincount(clip, weight, minlength=len(names))
-    one, two = (
-        np.bincount(clip, weight * right, minlength=len(names)) for right in (random_right, strategy_right)
-    )
+    gained = np.bincount(clip, weight * (strategy.once - random.once), minlength=len(names))
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES)
-    low, high = np.quantile((drawn @ (two - one)) / (drawn @ total), (0.025, 0.975))
+    tried = (drawn @ gained) / (drawn @ total)
+    error = float(np.sqrt(learned.var(ddof=1) + tried.var(ddof=1)))
+    half = float(t.ppf(0.975, min(len(learned), len(names)) - 1)) * error
+    low, high = two - one - half, two - one + half
     verdict: Verdict = "better" if low > 0 else "worse" if high < 0 else "level"
-    random, strategy = float(one.sum() / total.sum()), float(two.sum() / total.sum())
-    return Comparison(random, strategy, strategy - random, float(low), float(high), verdict)
+    return Comparison(one, two, two - one, low, high, verdict)

@@ -22,6 +22,8 @@ TEST_SHARE = 0.2
 """Share of the groups held out where the file has no split and nobody says how many."""
 SPLIT_SEED = 0
 """Seed of that draw: the test part stays the same whatever the seeds of the runs."""
+LARGEST = 1e15
+"""Values up to which squares and their sums stay well inside float32."""
 ARRAYS = ("embeddings", "labels", "groups", "split")
 Raw = npt.NDArray[Any]
 
@@ -161,6 +163,12 @@ def _embeddings(array: Raw) -> Array:
     if bad.size:
         raise DatasetError(
             f"`embeddings` hold NaN or infinity in {bad.size} rows, first in row {bad[0]}; leave these out"
+        )
+    large = np.flatnonzero(np.abs(vectors).max(axis=1) > LARGEST)
+    if large.size:
+        raise DatasetError(
+            f"`embeddings` are over {LARGEST:g} in {large.size} rows, first in row {large[0]}, where their squares"
+            " overflow; scale them"
         )
     return np.ascontiguousarray(vectors)
 

@@ -116,7 +116,7 @@ def test_what_cannot_be_learned_from_is_refused_by_name():
         fit_committee(FRAMES.vectors, nothing, None, task="multi_label")
     broken = FRAMES.vectors.copy()
     broken[3, 0] = np.nan
-    with pytest.raises(ValueError, match="embed these frames again"):
+    with pytest.raises(ValueError, match="embed them again"):
         fit_committee(broken, FRAMES.targets, None, task="multi_label")
     with pytest.raises(ValueError, match="members = 0"):
         committee(FRAMES, members=0)

@@ -102,3 +102,31 @@ def test_pools_without_structure_give_finite_guesses(vectors: np.ndarray) -> Non
     guesses = guess(around, around.say(np.ones((2, 4), np.float16)), targets, "single_label")
     assert np.isfinite(guesses.confidence).all()
     assert guesses.targets.shape == (len(vectors), 2)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "words"),
+    [
+        (np.empty((0, 4)), "u >= 1"),
+        (np.array([[1.0, np.nan], [0, 0]]), "NaN or infinity"),
+        (np.ones(4), "u >= 1"),
+    ],
+)
+def test_a_sample_that_is_none_is_refused(vectors: np.ndarray, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Surroundings.of(vectors)
+
+
+def test_labelled_vectors_of_another_embedder_are_refused() -> None:
+    with pytest.raises(ValueError, match="5 wide and the unlabelled sample 8; use one embedder"):
+        Surroundings.of(blobs([20])[0]).say(np.ones((2, 5), np.float32))
+
+
+def test_a_label_of_weight_zero_is_as_if_it_were_not_there() -> None:
+    vectors, _ = blobs([60])
+    around = Surroundings.of(vectors)
+    targets, rows = np.array([[1], [0], [0]], dtype=np.int8), [3, 4, 40]
+    silenced = guess(around, around.say(vectors[rows]), targets, "multi_label", np.array([1.0, 0.0, 1.0]))
+    absent = guess(around, around.say(vectors[[3, 40]]), targets[[0, 2]], "multi_label")
+    np.testing.assert_allclose(silenced.confidence, absent.confidence, atol=1e-6)
+    np.testing.assert_array_equal(silenced.targets, absent.targets)

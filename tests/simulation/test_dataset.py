@@ -76,6 +76,7 @@ MALFORMED = {
     "complex": ({"embeddings": VECTORS.astype(complex)}, "give real numbers"),
     "nan": ({"embeddings": NAN}, "NaN or infinity in 1 rows, first in row 7"),
     "too large": ({"embeddings": VECTORS.astype(np.float64) * 1e300}, "NaN or infinity in 12 rows"),
+    "squares overflow": ({"embeddings": VECTORS.astype(np.float32) * 1e30}, "over 1e\\+15 in"),
     "objects": ({"labels": np.array([{}] * 12)}, "holds Python objects"),
     "too few labels": ({"labels": LABELS[:11]}, r"`labels` has shape \(11,\) beside 12"),
     "broken labels": ({"labels": LABELS + 0.5}, "give whole numbers or text"),

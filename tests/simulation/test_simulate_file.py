@@ -132,3 +132,20 @@ def test_a_wrong_wish_is_one_line_on_stderr(
     assert said in printed
     assert printed.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_classes_of_the_test_part_that_the_pool_lacks_are_told(digits: Path, tmp_path: Path) -> None:
+    file = dict(np.load(digits))
+    kept = file["split"] | (file["labels"] != 3)
+    np.savez(tmp_path / "lacking.npz", **{name: values[kept] for name, values in file.items()})
+    done = al("--data", tmp_path / "lacking.npz", "--rounds", 1, "--seeds", 1, "--out", tmp_path / "out")
+    assert "1 classes of the test part are on no row of the pool" in done.stdout
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert "classes_the_pool_lacks" in json.dumps(summary)
+
+
+def test_a_file_in_place_of_the_folder_of_results_is_refused(digits: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    done = al("--data", digits, "--out", tmp_path / "taken")
+    assert done.returncode == 1
+    assert "taken is a file; name a folder" in done.stderr

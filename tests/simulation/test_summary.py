@@ -86,3 +86,10 @@ def test_one_seed_has_no_interval_and_random_no_difference_to_itself() -> None:
     assert single["strategies"]["clever"]["final"]["accuracy"] == {"mean": 0.6, "low": None, "high": None}
     assert "difference_to_random" not in single["strategies"]["random"]
     assert "NaN" not in json.dumps(single)
+
+
+def test_random_reaches_the_level_at_which_it_ends() -> None:
+    rising = {"random": [[0.1, 0.2, 0.5, 2 / 3]] * 2}
+    found = summarise(curves(rising, LABELS), metric="accuracy", initial=0)
+    assert found["random_final"] == 0.6666
+    assert found["strategies"]["random"]["labels_to_reach"]["0.6666"]["labels"] == 40
