@@ -3,15 +3,12 @@
 Plots and pages live beside, the signals in `selection/stopping.py`.
 """
 
-from typing import Any
-
 import dagster as dg
-import numpy as np
 import pandas as pd
 
 from al_assets.automation import RETRY
 from al_assets.drift.assets import PER_VIDEO, drift_report
-from al_assets.keys import video_no_of
+from al_assets.labelling_progress import number, progress
 from al_assets.live_comparison import compare_arms
 from al_assets.pictures import picture
 from al_assets.predictions.assets import serving_checkpoint
@@ -21,7 +18,6 @@ from al_assets.review.assets import label_review
 from al_assets.selection.assets import selection_batch
 from al_assets.settings import Settings
 from resources.archive import Archive
-from resources.queries.models import Checkpoint
 from resources.rows import rows_of
 
 REPORT = "reports/model_report.html"
@@ -33,9 +29,6 @@ ARMS = (
     "their chance: what the strategy's labels bring above random ones, with 95 % intervals."
 )
 ADVICE = {"too_early": "Too early to say", "go_on": "Go on", "may_stop": "You may stop"}
-
-
-SAMPLE_VIDEOS = 200
 
 
 @dg.asset(
@@ -54,62 +47,9 @@ def labelling_worth(archive: Archive, settings: dg.ResourceParam[Settings]) -> d
     serving = archive.models.serving()
     if serving is None:
         return dg.MaterializeResult(value=None, metadata={"why": "no model serves yet"})
-    row = _progress(archive, settings, serving)
+    row = progress(archive, settings, serving)
     shown = {name: value for name, value in row.items() if value is not None and name != "measured_at"}
     return dg.MaterializeResult(value=pd.DataFrame([row]), metadata=shown)
-
-
-def _progress(archive: Archive, settings: Settings, serving: Checkpoint) -> dict[str, Any]:
-    from al_assets.selection.stopping import Measured, advise, gain, kappa, random_accuracy
-
-    metric = settings.promotion.metric
-    curve = archive.monitoring.view("learning_curve").sort_values(["trained_at", "checkpoint_id"])
-    like = (curve["task"] == serving.task) & (curve["embedder_id"] == serving.embedder_id)
-    points = list(rows_of(curve[like & (curve["metric"] == metric) & curve["value"].notna()]))
-    measured = [
-        Measured(int(point.labelled_frames), float(point.value), _number(point.low), _number(point.high))
-        for point in points
-    ]
-    own = next((point for point in points if point.checkpoint_id == serving.checkpoint_id), None)
-    drawn = archive.progress.random_answers(serving.checkpoint_id)
-    worth = random_accuracy(
-        drawn["model_right"].to_numpy(dtype=np.float64),
-        drawn["propensity"].to_numpy(dtype=np.float64),
-        video_no_of(drawn["frame_id"].to_numpy(dtype=np.int64)),
-        np.random.default_rng(settings.training.seed),
-    )
-    history = archive.progress.history()
-    history = history[history["checkpoint_id"] != serving.checkpoint_id]
-    before = None if history.empty else str(history["checkpoint_id"].iloc[-1])
-    compared = archive.progress.compare(serving.checkpoint_id, before, archive.progress.sample(SAMPLE_VIDEOS))
-    stability = kappa(compared.counts)
-    doubt = None if compared.margin is None else 1 - compared.margin
-    kappas = [*history["stability"].dropna(), *([] if stability is None else [stability])]
-    holdout = int(own.support) if own is not None else 0
-    advice, reason = advise(
-        measured, kappas, doubt, enough=holdout >= settings.promotion.minimum_holdout_labels
-    )
-    slope = gain(measured)
-    return {
-        "checkpoint_id": serving.checkpoint_id,
-        "labelled_frames": serving.labelled_frames,
-        "holdout_frames": holdout,
-        "metric": metric,
-        "value": None if own is None else float(own.value),
-        "low": None if own is None else _number(own.low),
-        "high": None if own is None else _number(own.high),
-        "random_frames": len(drawn),
-        "random_accuracy": worth.value,
-        "random_low": worth.low,
-        "random_high": worth.high,
-        "stability": stability,
-        "uncertainty": doubt,
-        "gain": slope.value,
-        "gain_high": slope.high,
-        "advice": advice,
-        "reason": reason,
-        "measured_at": archive.now(),
-    }
 
 
 @dg.asset(
@@ -162,13 +102,9 @@ def model_report(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.M
 
 def _points(curve: pd.DataFrame) -> list[CurvePoint]:
     return [
-        CurvePoint(int(row.labelled_frames), float(row.value), _number(row.low), _number(row.high))
+        CurvePoint(int(row.labelled_frames), float(row.value), number(row.low), number(row.high))
         for row in rows_of(curve)
     ]
-
-
-def _number(value: object) -> float | None:
-    return None if pd.isna(value) else float(value)  # type: ignore[call-overload, arg-type]
 
 
 def _summary(archive: Archive, metric: str) -> str:
@@ -254,9 +190,17 @@ def _arms(archive: Archive) -> list[CurvePoint]:
 
 def _arms_table(archive: Archive) -> pd.DataFrame:
     found = archive.monitoring.view("active_against_random").sort_values("measured_at", ascending=False)
-    columns = ["labels_each", "batches", "holdout_frames", "random_accuracy", "strategy_accuracy"]
-    gains = [_interval(row.difference, row.low, row.high) for row in rows_of(found)]
-    return found[columns].assign(difference=gains, verdict=found["verdict"].str.replace("_", " "))
+    return pd.DataFrame(
+        {
+            "labels of each arm": found["labels_each"],
+            "batches": found["batches"],
+            "hold-out frames": found["holdout_frames"],
+            "right, random": found["random_accuracy"],
+            "right, strategy": found["strategy_accuracy"],
+            "difference": [_interval(row.difference, row.low, row.high) for row in rows_of(found)],
+            "verdict": found["verdict"].str.replace("_", " "),
+        }
+    )
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> str:

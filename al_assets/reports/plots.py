@@ -49,7 +49,12 @@ def learning_curve_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str) 
 
 
 def arms_svg(points: Sequence[CurvePoint]) -> str:
-    """Difference of accuracy between the strategy's labels and random ones against labels of each, with intervals."""
+    """Difference of accuracy between the strategy's labels and random ones against labels of each, with intervals.
+
+    Nothing where there is no point.
+    """
+    if not points:
+        return ""
     figure, axes = _figure(4.8, 2.6)
     ordered = sorted(points, key=lambda point: point.labels)
     axes.axhline(0, color="#888888", linewidth=0.8)
