@@ -30,7 +30,7 @@ from resources.queries.models import Checkpoint
 DRAWS = 5
 """Models of the strategy's arm: its share of a batch is the larger, and one draw of it would be one of many."""
 AGAIN = 20
-"""Models of labels drawn again, of each arm: their spread is what the luck of the draw is worth."""
+"""Models of labels weighed anew, of each arm: their spread is what the luck of the draw is worth."""
 L2 = 0.1
 """Of all these models; to choose it for each would take longer than to fit them and tell the arms apart no better."""
 
