@@ -11,6 +11,7 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO al_analyst', current_schema());
 END
 $$;
+GRANT SELECT ON active_against_random TO al_analyst;
 GRANT SELECT ON annotation_classes TO al_analyst;
 GRANT SELECT ON annotator_agreement TO al_analyst;
 GRANT SELECT ON archive_overview TO al_analyst;
@@ -24,7 +25,6 @@ GRANT SELECT ON frame_times TO al_analyst;
 GRANT SELECT ON human_labels TO al_analyst;
 GRANT SELECT ON label_errors TO al_analyst;
 GRANT SELECT ON label_provenance TO al_analyst;
-GRANT SELECT ON active_against_random TO al_analyst;
 GRANT SELECT ON labelling_worth TO al_analyst;
 GRANT SELECT ON learning_curve TO al_analyst;
 GRANT SELECT ON recordings TO al_analyst;

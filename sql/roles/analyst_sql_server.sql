@@ -4,6 +4,7 @@
 -- An upgrade keeps the grants of the views that were there; run it again after one that adds a view. Views and tables
 -- have one owner, so the role needs no right on the tables.
 IF DATABASE_PRINCIPAL_ID('al_analyst') IS NULL CREATE ROLE al_analyst;
+GRANT SELECT ON active_against_random TO al_analyst;
 GRANT SELECT ON annotation_classes TO al_analyst;
 GRANT SELECT ON annotator_agreement TO al_analyst;
 GRANT SELECT ON archive_overview TO al_analyst;
@@ -17,7 +18,6 @@ GRANT SELECT ON frame_times TO al_analyst;
 GRANT SELECT ON human_labels TO al_analyst;
 GRANT SELECT ON label_errors TO al_analyst;
 GRANT SELECT ON label_provenance TO al_analyst;
-GRANT SELECT ON active_against_random TO al_analyst;
 GRANT SELECT ON labelling_worth TO al_analyst;
 GRANT SELECT ON learning_curve TO al_analyst;
 GRANT SELECT ON recordings TO al_analyst;
