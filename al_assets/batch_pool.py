@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from al_assets.candidates import candidates
-from al_assets.checkpoints.assets import load_checkpoint
 from al_assets.checkpoints.training_set import target_matrix, why_not_trainable
 from al_assets.embeddings.assets import configured_embedder
+from al_assets.examples import load_checkpoint
 from al_assets.keys import video_no_of
 from al_assets.labels.formats.records import FrameReference
 from al_assets.review.second_opinions import Trust

@@ -231,9 +231,9 @@ def measure(headless: Headless, truth: pd.DataFrame, number: int) -> CurvePoint:
 
     All individuals count, those that the model has never met with an F1 of 0.
     """
-    from al_assets.checkpoints.assets import load_checkpoint
     from al_assets.checkpoints.evaluation import evaluate
     from al_assets.demo.archive import NAMES
+    from al_assets.examples import load_checkpoint
 
     archive = headless.archive
     labels = archive.labels.totals()["labelled_frames"]

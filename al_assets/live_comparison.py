@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from al_assets.checkpoints.assets import Examples, examples
+from al_assets.examples import Examples, examples
 from al_assets.keys import video_no_of
 from al_assets.selection.arms import (
     FEWEST_LABELS,

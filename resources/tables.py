@@ -392,6 +392,19 @@ selections = _table(
     sa.UniqueConstraint("batch_id", "frame_id"),
 )
 
+passed_over = _table(
+    "passed_over",
+    "One row per frame that a strategy wanted in a batch and the redundancy rule left out.",
+    _column("batch_id", sa.Integer(), "batch", primary_key=True, autoincrement=False),
+    _column("frame_id", sa.BigInteger(), "frame left out", primary_key=True, autoincrement=False),
+    _column("place", sa.Integer(), "its place in the strategy's order, from 1"),
+    _column("score", Float8, "score the strategy gave it", null=True),
+    _column("rule", sa.String(16), "clip, site, gap or cosine"),
+    _column("reason", sa.Unicode(400), "why it was left out, in plain words"),
+    _column("beside_frame_id", sa.BigInteger(), "taken frame that it is too close to, if one", null=True),
+    narrow=True,
+)
+
 implausible_labels = _table(
     "implausible_labels",
     "One row per label that a model which did not see the frame's video finds implausible.",
@@ -473,6 +486,55 @@ arm_comparisons = _table(
     _column("measured_at", Utc, "time"),
 )
 
+slice_metrics = _table(
+    "slice_metrics",
+    "One row per metric of a checkpoint on a slice of the labelled hold-out, against all frames outside the slice.",
+    _id("checkpoint_id", "checkpoint", primary_key=True),
+    _column("dimension", sa.String(16), "site, camera, season, hour, light or class", primary_key=True),
+    _column("slice", sa.Unicode(200), "value of the dimension, such as the name of a site", primary_key=True),
+    _column("metric", sa.String(40), "metric", primary_key=True),
+    _column("value", Float8, "value on the slice; null where it is not defined", null=True),
+    _column("low", Float8, "lower end of the 95 % interval", null=True),
+    _column("high", Float8, "upper end of the 95 % interval", null=True),
+    _column("support", sa.Integer(), "labelled hold-out frames in the slice"),
+    _column("videos", sa.Integer(), "videos they come from"),
+    _column("difference", Float8, "value on the slice less that on the rest", null=True),
+    _column("difference_low", Float8, "lower end of its 95 % interval", null=True),
+    _column("difference_high", Float8, "upper end of its 95 % interval", null=True),
+    _column(
+        "p_value", Float8, "of the slice being no worse than the rest, adjusted for all slices", null=True
+    ),
+    _column("worse", sa.SmallInteger(), "1 if significantly worse than the rest"),
+    _column("measured_at", Utc, "time"),
+)
+
+video_summaries = _table(
+    "video_summaries",
+    "One row per embedder and video: the video in a few numbers, read by drift statistics in place of its frames.",
+    _id("embedder_id", "embedder", primary_key=True),
+    _id("video_id", "video", primary_key=True),
+    _column("frames_version", sa.String(200), "version of the video's frames that it sums up", null=True),
+    _column("frames", sa.Integer(), "frames summed up"),
+    _column("brightness", Float8, "median of the log of brightness"),
+    _column("sharpness", Float8, "median of the log of sharpness"),
+    _column("direction", sa.LargeBinary(), "mean direction of its vectors, packed little-endian float32"),
+    _column("measured_at", Utc, "time"),
+)
+
+video_scores = _table(
+    "video_scores",
+    "One row per checkpoint and video: the model's answers on the video in a few numbers.",
+    _id("checkpoint_id", "checkpoint", primary_key=True),
+    _id("video_id", "video", primary_key=True),
+    _column("frames_version", sa.String(200), "version of the video's frames that was scored", null=True),
+    _column("frames", sa.Integer(), "frames scored"),
+    _column("confidence", Float8, "mean confidence in the likeliest class"),
+    _column("margin", Float8, "mean margin"),
+    _column("entropy", Float8, "mean entropy, nats"),
+    _column("class_frames", Json, "frames by likeliest class, JSON object of class_id and count"),
+    _column("measured_at", Utc, "time"),
+)
+
 drift_results = _table(
     "drift_results",
     "One row per statistic of a drift check on one subject against one reference.",
@@ -487,6 +549,35 @@ drift_results = _table(
     _column("report_uri", sa.Unicode(400), "report under the storage root", null=True),
     _column("run_id", sa.String(64), "Dagster run", null=True),
     _column("measured_at", Utc, "time"),
+    _column("p_value", Float8, "chance of a value as far out on an undrifted subject", null=True),
+    _column(
+        "adjusted_p_value", Float8, "the same, adjusted for all that was compared in one tick", null=True
+    ),
+)
+
+embedding_maps = _table(
+    "embedding_maps",
+    "One row per map of the archive in two dimensions.",
+    _id("map_id", "map", primary_key=True),
+    _id("embedder_id", "embedder whose vectors it shows"),
+    _column("parent_id", sa.String(64), "map whose points it kept in place", null=True),
+    _column("method", sa.String(64), "how the points were laid out"),
+    _column("points", sa.Integer(), "frames on it"),
+    _column("of_frames", sa.BigInteger(), "frames with a vector when it was made"),
+    _column("seed", sa.Integer(), "seed"),
+    _column("uri", sa.Unicode(400), "page under the storage root", null=True),
+    _column("run_id", sa.String(64), "Dagster run", null=True),
+    _column("made_at", Utc, "time"),
+)
+
+map_points = _table(
+    "map_points",
+    "One row per frame on a map.",
+    _id("map_id", "map", primary_key=True),
+    _column("frame_id", Key, "frame", primary_key=True, autoincrement=False),
+    _column("x", Float4, "first coordinate"),
+    _column("y", Float4, "second coordinate"),
+    narrow=True,
 )
 
 materializations = _table(
@@ -505,11 +596,17 @@ materializations = _table(
 
 incidents = _table(
     "incidents",
-    "One row per failed run, with cause and fix in plain words.",
-    _id("run_id", "failed Dagster run", primary_key=True),
+    "One row per failed run or failing check, with cause and fix in plain words.",
+    _id("incident_id", "the failed run, or a hash of run, asset and check", primary_key=True),
+    _column("kind", sa.String(16), "run or check"),
+    _column("run_id", sa.String(64), "Dagster run", index=True),
     _column("job", sa.String(64), "job"),
-    _column("step", sa.String(200), "step that failed", null=True),
+    _column("step", sa.String(200), "step that failed, if any", null=True),
+    _column("asset", sa.String(64), "asset that was checked", null=True),
+    _column("check_name", sa.String(200), "check that failed", null=True),
+    _column("severity", sa.String(16), "error or warning"),
     _column("cause", sa.UnicodeText(), "what went wrong"),
     _column("fix", sa.UnicodeText(), "what to do"),
     _column("happened_at", Utc, "time"),
+    _column("notified_at", Utc, "when the owner's webhook or mailbox took it", null=True),
 )

@@ -114,6 +114,9 @@ def failures(context: dg.RunFailureSensorContext, archive: Archive) -> None:
     incident = explain(list(messages(error)) or [context.failure_event.message or ""])
     archive.monitoring.record_incident(
         {
+            "incident_id": context.dagster_run.run_id,
+            "kind": "run",
+            "severity": "error",
             "run_id": context.dagster_run.run_id,
             "job": context.dagster_run.job_name,
             "step": events[0].step_key if events else None,

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from al_assets.automation import RETRY
-from al_assets.checkpoints.assets import candidate_checkpoint, load_checkpoint
+from al_assets.checkpoints.assets import candidate_checkpoint
 from al_assets.embeddings.assets import embeddings
+from al_assets.examples import load_checkpoint
 from al_assets.keys import frame_range, video_no_of
 from resources.archive import Archive
 from resources.queries.models import Checkpoint

@@ -10,15 +10,9 @@ import numpy as np
 import pandas as pd
 
 from al_assets.automation import RETRY
-from al_assets.checkpoints.assets import (
-    Examples,
-    checkpoint,
-    examples,
-    fit_examples,
-    load_checkpoint,
-    surroundings,
-)
+from al_assets.checkpoints.assets import checkpoint
 from al_assets.checkpoints.training_set import target_matrix, why_not_trainable
+from al_assets.examples import Examples, examples, fit_examples, load_checkpoint, surroundings
 from al_assets.keys import Task
 from al_assets.labels.assets import standing_now
 from al_assets.labels.ballots import Said

@@ -109,8 +109,8 @@ class MonitoringQueries:
             return int(connection.scalar(query) or 0)
 
     def record_incident(self, row: Mapping[str, Any]) -> None:
-        """Note a failed run once."""
-        known = sa.select(incidents.c.run_id).where(incidents.c.run_id == row["run_id"])
+        """Note a failed run or a failing check once, by its incident_id."""
+        known = sa.select(incidents.c.incident_id).where(incidents.c.incident_id == row["incident_id"])
         with self.database.write() as connection:
             if connection.scalar(known) is None:
                 connection.execute(sa.insert(incidents).values(dict(row)))

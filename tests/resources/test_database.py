@@ -22,7 +22,8 @@ from support.rows import frames as frame_rows
 
 
 def incident(run_id: str) -> dict[str, object]:
-    return {"run_id": run_id, "job": "learn", "cause": "c", "fix": "f", "happened_at": NOW}
+    said = {"kind": "run", "job": "learn", "severity": "error", "cause": "c", "fix": "f"}
+    return {"incident_id": run_id, "run_id": run_id, **said, "happened_at": NOW}
 
 
 def insert_and_fail(database: Database) -> None:

@@ -89,6 +89,20 @@ def test_an_upgrade_from_every_earlier_revision_keeps_the_rows(empty: Database, 
     assert rows.query("SELECT frame_id, vector FROM embeddings") == [(second, bytes(2_560))]
 
 
+def test_incidents_of_runs_outlive_the_change_of_their_key(empty: Database) -> None:
+    with empty.write() as connection, migrations.configured(connection) as config:
+        command.upgrade(config, "0005")
+    execute(
+        empty,
+        "INSERT INTO incidents (run_id, job, cause, fix, happened_at) "
+        "VALUES ('r1', 'learn', 'the disk is full', 'make room', '2026-01-02')",
+    )
+    migrations.upgrade(empty)
+    with empty.read() as connection:
+        rows = connection.exec_driver_sql("SELECT incident_id, kind, severity, cause FROM incidents").all()
+    assert [tuple(row) for row in rows] == [("r1", "run", "error", "the disk is full")]
+
+
 def test_two_processes_that_migrate_at_once_both_end_well(empty: Database) -> None:
     code = (
         "import sys; from resources.database import Database; from resources import migrations\n"
@@ -144,12 +158,12 @@ def test_differences_are_readable(empty: Database) -> None:
     with empty.write() as connection:
         change = Operations(MigrationContext.configure(connection))
         change.drop_index("ix_videos_path", table_name="videos")
-        change.drop_table("incidents")
+        change.drop_table("arrivals")
         change.add_column("embedders", sa.Column("colour", sa.Integer()))
     assert sorted(migrations.differences(empty)) == [
         "column embedders.colour is not in this version",
         "index ix_videos_path is missing",
-        "table incidents is missing",
+        "table arrivals is missing",
     ]
 
 
