@@ -6,17 +6,15 @@ the data (known_sets.py), other libraries (peers_bench.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from al_assets.bench_sets import Result, Sets, each_set, seeds_of
 from al_assets.known_sets import cells, digit_pairs, digits, long_tailed_digits, rendered_archive
 from al_assets.simulation.curves import simulate
 from al_assets.simulation.experiment import BASELINE, Experiment, Plan
 from al_assets.simulation.measures import primary
 from al_assets.simulation.summary import OURS, summarise
 
-Result = dict[str, float]
 RIVALS = (BASELINE, "margin", "max_herding", "typiclust", "badge")
-ROUNDS, ROWS_A_SEED, MOST_SEEDS, QUICK = 12, 2_000, 20, 10_000
+ROUNDS, QUICK = 12, 10_000
 CLIPS = 40
 ALLOWED = -0.5
 """Points that `auto` may be behind at the lower end of an interval."""
@@ -29,24 +27,16 @@ def measure_auto(rows: int) -> tuple[Result, Result]:
     differences of `auto` to each rival at the quarters of the budget the mean and the lower end of the 95 % interval;
     behind: how many of those ends are below -0.5. Ratios: the area of `auto` over that of the best rival.
     """
-    seeds, quick = min(MOST_SEEDS, max(2, rows // ROWS_A_SEED)), rows < QUICK
-    data: dict[str, Callable[[], Experiment]] = {"digits": lambda: digits(600 if quick else None)}
+    quick = rows < QUICK
+    data: Sets = {"digits": lambda: digits(600 if quick else None)}
     if not quick:
         data |= {"long_tailed_digits": long_tailed_digits, "digit_pairs": digit_pairs}
         data["cells"] = cells
         data["archive"] = lambda: rendered_archive(CLIPS)
-    measured: Result = {}
-    ratios: Result = {}
-    for name, make in data.items():
-        found, ratio = compare(make(), rounds=4 if quick else ROUNDS, seeds=seeds)
-        measured |= {f"{name}_{key}": value for key, value in found.items()}
-        lows = [value for key, value in found.items() if key.endswith("_low")]
-        measured[f"{name}_behind"] = float(sum(low < ALLOWED for low in lows))
-        ratios[f"{name}_auto_vs_best_rival"] = ratio
-    return measured, ratios
+    return each_set(data, lambda each: compare(each, rounds=4 if quick else ROUNDS, seeds=seeds_of(rows)))
 
 
-def compare(experiment: Experiment, *, rounds: int, seeds: int) -> tuple[Result, float]:
+def compare(experiment: Experiment, *, rounds: int, seeds: int) -> tuple[Result, Result]:
     """The same for one data set."""
     metric = primary(experiment.task)
     plan = Plan(strategies=(*RIVALS, OURS), rounds=rounds, per_round=experiment.targets.shape[1], seeds=seeds)
@@ -57,4 +47,6 @@ def compare(experiment: Experiment, *, rounds: int, seeds: int) -> tuple[Result,
         for number, quarter in enumerate(report["auto_against"][name]["quarters"], start=1):
             for end in ("mean", "low"):
                 measured[f"over_{name}_quarter_{number}_{end}"] = 100 * quarter["at"][end]
-    return measured, areas[OURS] / max(areas[name] for name in RIVALS)
+    lows = [value for key, value in measured.items() if key.endswith("_low")]
+    measured["behind"] = float(sum(low < ALLOWED for low in lows))
+    return measured, {"auto_vs_best_rival": areas[OURS] / max(areas[name] for name in RIVALS)}

@@ -7,7 +7,6 @@ speed of strategies, and the protocol itself (simulation/).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from al_assets.bench_sets import Result, Sets, each_set, seeds_of
 from al_assets.known_sets import digits, rendered_archive
 from al_assets.selection.pool import Picks, Pool
 from al_assets.selection.strategies.ranking import NoModelError
@@ -25,7 +25,6 @@ from al_assets.simulation.experiment import BASELINE, Experiment, Plan
 from al_assets.simulation.measures import primary
 from al_assets.simulation.summary import OURS, summarise
 
-Result = dict[str, float]
 PEERS: dict[str, tuple[str, dict[str, Any]]] = {
     "skactiveml_random": ("RandomSampling", {}),
     "skactiveml_margin": ("UncertaintySampling", {"method": "margin_sampling"}),
@@ -38,7 +37,7 @@ PEERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Name -> class in skactiveml.pool, and what differs from its defaults."""
 ASK_A_MODEL = {"UncertaintySampling", "Badge", "DropQuery"}
-ROUNDS, ROWS_A_SEED, MOST_SEEDS, QUICK = 12, 2_000, 20, 10_000
+ROUNDS, QUICK = 12, 10_000
 CLIPS = 40
 
 
@@ -55,17 +54,11 @@ def measure_peers(rows: int) -> tuple[Result, Result]:
     logistic regression at the end. Ratios: those areas and labels.
     """
     _skactiveml("pool")
-    seeds, quick = min(MOST_SEEDS, max(2, rows // ROWS_A_SEED)), rows < QUICK
-    data: dict[str, Callable[[], Experiment]] = {"digits": lambda: digits(600 if quick else None)}
+    quick = rows < QUICK
+    data: Sets = {"digits": lambda: digits(600 if quick else None)}
     if not quick:
         data["archive"] = lambda: rendered_archive(CLIPS)
-    measured: Result = {}
-    ratios: Result = {}
-    for name, make in data.items():
-        found, compared = compare(make(), rounds=4 if quick else ROUNDS, seeds=seeds)
-        measured |= {f"{name}_{key}": value for key, value in found.items()}
-        ratios |= {f"{name}_{key}": value for key, value in compared.items()}
-    return measured, ratios
+    return each_set(data, lambda each: compare(each, rounds=4 if quick else ROUNDS, seeds=seeds_of(rows)))
 
 
 def compare(experiment: Experiment, *, rounds: int, seeds: int) -> tuple[Result, Result]:

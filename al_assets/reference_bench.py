@@ -6,13 +6,13 @@ here: the protocol itself (simulation/), the data (known_sets.py).
 
 from __future__ import annotations
 
+from al_assets.bench_sets import Result, each_set
 from al_assets.known_sets import digit_pairs, digits
 from al_assets.simulation.curves import simulate
 from al_assets.simulation.experiment import BASELINE, Experiment, Plan
 from al_assets.simulation.measures import primary
 from al_assets.simulation.summary import OURS, summarise
 
-Result = dict[str, float]
 STRATEGIES = (BASELINE, "least_confidence", "margin", "entropy", OURS)
 INITIAL, ROUNDS, PER_ROUND, SHOWN, SEEDS = 200, 30, 50, 500, 5
 QUICK = 10_000
@@ -26,14 +26,8 @@ def measure_reference(rows: int) -> tuple[Result, Result]:
     (where it is 0) on, with its paired 95 % interval, and the rounds. Ratios: areas under the curve over that of random
     draws.
     """
-    measured: Result = {}
-    ratios: Result = {}
-    seeds = SEEDS if rows >= QUICK else 2
-    for name, experiment in (("digit_pairs", digit_pairs(rows)), ("digits", digits(None))):
-        found, compared = gains(experiment, seeds)
-        measured |= {f"{name}_{key}": value for key, value in found.items()}
-        ratios |= {f"{name}_{key}_vs_random": value for key, value in compared.items()}
-    return measured, ratios
+    sets = {"digit_pairs": lambda: digit_pairs(rows), "digits": lambda: digits(None)}
+    return each_set(sets, lambda each: gains(each, SEEDS if rows >= QUICK else 2))
 
 
 def gains(experiment: Experiment, seeds: int) -> tuple[Result, Result]:
@@ -54,4 +48,4 @@ def gains(experiment: Experiment, seeds: int) -> tuple[Result, Result]:
     for name in STRATEGIES[1:]:
         overall = report[name]["difference_to_random"][metric]["overall"]
         measured |= {f"{name}_gain_{end}": 100 * overall[end] for end in ("mean", "low", "high")}
-    return measured, {name: areas[name] / areas[BASELINE] for name in STRATEGIES[1:]}
+    return measured, {f"{name}_vs_random": areas[name] / areas[BASELINE] for name in STRATEGIES[1:]}

@@ -5,6 +5,7 @@ The held-out logits are what calibration and thresholds rest on while there are 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +69,18 @@ def weighted_problem(
     return Problem(task, classes, *tensors), offset
 
 
+def side_by_side(
+    models: Iterable[tuple[Problem, npt.NDArray[np.float64]]],
+) -> tuple[Problem, npt.NDArray[np.float64]]:
+    """Several models over the same rows as one problem, and their offsets (models * classes,), in that order."""
+    problems, offsets = zip(*models, strict=True)
+    tensors = (
+        torch.cat([getattr(problem, name) for problem in problems], dim=-1)
+        for name in ("present", "weights", "trained")
+    )
+    return Problem(problems[0].task, problems[0].classes, *tensors), np.concatenate(offsets)
+
+
 def cross_validate(
     basis: Basis,
     targets: npt.NDArray[np.int8],
@@ -83,29 +96,22 @@ def cross_validate(
     Judged at the best slope because calibration follows anyway: what counts is the direction, not the length.
     """
     narrow = basis.leading(_SEARCH_AXES)
-    parts = [
+    problem, offset = side_by_side(
         weighted_problem(targets, np.where(folds == fold, 0.0, row_weights)[:, None], task, balanced)
         for fold in range(int(folds.max()) + 1)
-    ]
-    problem = Problem(
-        task,
-        targets.shape[1],
-        *(
-            torch.cat([getattr(p, name) for p, _ in parts], dim=-1)
-            for name in ("present", "weights", "trained")
-        ),
     )
-    learned = np.stack([p.trained.numpy() > 0 for p, _ in parts])[folds]
+    models = (-1, targets.shape[1])
+    learned = problem.trained.numpy().reshape(models)[folds] > 0
     known = learned & (targets >= 0)
     comparable = known & (targets == 1)
     if not comparable.any():
         return l2 or DEFAULT_L2, None
-    offsets = np.stack([offset for _, offset in parts])[folds]
+    offsets = offset.reshape(models)[folds]
     rows, best = np.arange(len(targets)), (np.inf, DEFAULT_L2, np.empty(0))
     solution: Solution | None = None
     for strength in L2_GRID if l2 is None else (l2,):
         solution = solve(narrow, problem, l2=strength, iterations=_SEARCH_ITERATIONS, start=solution)
-        every = solution.logits(narrow.scores).view(len(targets), len(parts), -1).numpy()
+        every = solution.logits(narrow.scores).view(len(targets), *models).numpy()
         logits = every[rows, folds] - offsets
         loss = best_loss(logits, targets, known * row_weights[:, None], task)
         if loss < best[0] - 1e-6:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from al_assets.checkpoints.calibration import fit_scaling
-from al_assets.checkpoints.cross_validation import HeldOut, cross_validate, weighted_problem
+from al_assets.checkpoints.cross_validation import HeldOut, cross_validate, side_by_side, weighted_problem
 from al_assets.checkpoints.fitting import Basis, Problem, Solution, principal_axes, solve
 from al_assets.checkpoints.folds import clip_folds
 from al_assets.checkpoints.heads import Array, as_float32, to_probabilities
@@ -85,7 +85,9 @@ def fit_committee(
         basis, judged, row_weights, folds, task=task, l2=l2, balanced=class_weighting
     )
     drawn = row_weights[:, None] * clip_weights(clips, members, seed)
-    problem, offset = _side_by_side(judged, drawn, task, class_weighting)
+    problem, offset = side_by_side(
+        weighted_problem(judged, column[:, None], task, class_weighting) for column in drawn.T
+    )
     weight, bias = _folded(basis, solve(basis, problem, l2=l2, iterations=ITERATIONS), offset)
     slope, shift = np.ones(len(bias)), np.zeros(len(bias))
     if held_out is not None:
@@ -105,18 +107,6 @@ def clip_weights(groups: npt.NDArray[np.int64], members: int, seed: int) -> npt.
         clips = clip_of = np.arange(len(groups))
     drawn = np.random.default_rng(seed).standard_exponential((members, len(clips))).T[clip_of]
     return np.asarray(drawn / drawn.mean(axis=0))
-
-
-def _side_by_side(
-    targets: npt.NDArray[np.int8], weights: npt.NDArray[np.float64], task: Task, balanced: bool
-) -> tuple[Problem, npt.NDArray[np.float64]]:
-    """All members as one problem, and what class weighting added to their biases; weights: (n, members)."""
-    parts = [weighted_problem(targets, column[:, None], task, balanced) for column in weights.T]
-    tensors = (
-        torch.cat([getattr(part, name) for part, _ in parts], dim=-1)
-        for name in ("present", "weights", "trained")
-    )
-    return Problem(task, targets.shape[1], *tensors), np.concatenate([offset for _, offset in parts])
 
 
 def _calibration(

@@ -2,7 +2,7 @@
 
 The graph finds out which frames belong together where the few labels cannot (surroundings.py); the linear fit then
 turns that into something that scores thirty million frames by a matrix product. With one to four labels a class this
-lifts accuracy by several points, with twenty-five by about none. Not here: whether to prefer it (training.py).
+lifts accuracy by several points, with twenty-five by less or nothing. Not here: whether to prefer it (training.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from al_assets.checkpoints.cross_validation import HeldOut, best_loss, weighted_problem
+from al_assets.checkpoints.cross_validation import HeldOut, best_loss, side_by_side, weighted_problem
 from al_assets.checkpoints.fitting import Basis, Problem, principal_axes, solve
 from al_assets.checkpoints.surroundings import Guesses, Surroundings, guess
 from al_assets.keys import Task
@@ -94,22 +94,16 @@ def cross_validate_spread(
         few = Guesses(guesses.targets[kept.numpy()], guesses.confidence[kept.numpy()])
         weights = np.where(seen, labelled.weights, 0.0)[:, None]
         parts.append(_joint_problem(labelled.targets, weights, few, task, balanced))
-    learned = np.stack([part.trained.numpy() > 0 for part, _ in parts])[labelled.folds]
+    problem, offset = side_by_side(parts)
+    models = (count, labelled.targets.shape[1])
+    learned = problem.trained.numpy().reshape(models)[labelled.folds] > 0
     known = learned & (labelled.targets >= 0)
     if not (known & (labelled.targets == 1)).any():
         return l2 or DEFAULT_L2, None
     own = torch.from_numpy(around.whitening(labelled.vectors))
     basis = principal_axes(torch.cat([own, around.vectors[kept]]).numpy()).leading(SEARCH_AXES)
-    problem = Problem(
-        task,
-        labelled.targets.shape[1],
-        *(
-            torch.cat([getattr(part, name) for part, _ in parts], dim=-1)
-            for name in ("present", "weights", "trained")
-        ),
-    )
-    offsets = np.stack([offset for _, offset in parts])[labelled.folds]
-    logits, strength = _search(basis, problem, labelled, known, offsets, count, task, l2)
+    offsets = offset.reshape(models)[labelled.folds]
+    logits, strength = _search(basis, problem, labelled, known, offsets, l2)
     return strength, HeldOut(logits.astype(np.float32), known, learned)
 
 
@@ -119,17 +113,15 @@ def _search(
     labelled: Labelled,
     known: npt.NDArray[np.bool_],
     offsets: npt.NDArray[np.float64],
-    folds: int,
-    task: Task,
     l2: float | None,
 ) -> tuple[npt.NDArray[np.float64], float]:
     rows, best, solution = np.arange(len(labelled.targets)), (np.inf, np.empty(0), DEFAULT_L2), None
     for strength in GRID if l2 is None else (l2,):
         solution = solve(basis, problem, l2=strength, iterations=SEARCH_ITERATIONS, start=solution)
-        every = solution.logits(basis.scores[: len(rows)]).view(len(rows), folds, -1).numpy()
+        every = solution.logits(basis.scores[: len(rows)]).view(len(rows), -1, problem.classes).numpy()
         logits = every[rows, labelled.folds] - offsets
-        loss = best_loss(logits, labelled.targets, known * labelled.weights[:, None], task)
-        if loss < best[0] - 1e-6:
+        loss = best_loss(logits, labelled.targets, known * labelled.weights[:, None], problem.task)
+        if loss < best[0] - 1e-6 or not len(best[1]):
             best = (loss, logits, strength)
     return best[1], best[2]
 

@@ -13,8 +13,9 @@
 --   high               upper end of its 95 % interval
 --   verdict            too_early, better, worse or level
 --   serving            1 if the checkpoint serves now
--- Notes: hold-out frames are weighed by the inverse of their chance to be drawn; intervals resample whole videos. The
---   random arm is a small share of each batch, so both models are of fewer labels than the one that serves.
+-- Notes: hold-out frames are weighed by the inverse of their chance to be drawn; intervals count the luck of the labels
+--   and of the videos tried on. The random arm is a small share of each batch, so both models are of fewer labels than
+--   the one that serves.
 -- Example: the answer so far
 --   SELECT labels_each, difference, low, high, verdict FROM active_against_random ORDER BY measured_at
 CREATE VIEW active_against_random AS
