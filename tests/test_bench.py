@@ -17,7 +17,7 @@ RATIOS = {
         "sqlite_read_vs_read_sql",
     },
     "score": {"score_vs_bare_kernel"},
-    "dataset": {"dataset_vs_imagefolder", "resident_growth", "json_resident_growth"},
+    "dataset": {"dataset_vs_imagefolder", "resident_growth"},
     "views": {"sqlite_sightings_vs_plain_join", "sqlite_co_occurrence_vs_plain_join"},
     "labels": {
         "csv_import_vs_to_sql",
