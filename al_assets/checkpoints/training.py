@@ -25,7 +25,14 @@ from al_assets.checkpoints.dataset import FrameDataset, Sample
 from al_assets.checkpoints.fitting import principal_axes, solve
 from al_assets.checkpoints.folds import clip_folds
 from al_assets.checkpoints.heads import Head, to_probabilities
-from al_assets.checkpoints.semi_supervised import Labelled, LinearFit, cross_validate_spread, fit_linear
+from al_assets.checkpoints.semi_supervised import (
+    Labelled,
+    LinearFit,
+    cross_validate_spread,
+    fit_linear,
+    mean_fit,
+    mean_held_out,
+)
 from al_assets.checkpoints.surroundings import Surroundings
 from al_assets.keys import Task
 
@@ -33,6 +40,7 @@ FOLDS = 5
 Recipe = Literal["auto", "logistic", "propagated"]
 """Ways to fit a head."""
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
+ALLOWED_ERRORS: dict[Literal["propagated", "mean"], float] = {"propagated": 1.0, "mean": 3.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +49,8 @@ class TrainingConfig:
 
     head: Recipe = "auto"
     """`logistic`: regularised logistic regression on the labelled frames; `propagated`: on them and on frames that
-    their labels spread to; `auto`: whichever explains held-out clips better. Without unlabelled frames: logistic."""
+    their labels spread to; `auto`: propagated unless held-out clips are told worse by it beyond noise, then the mean
+    of both unless that is, then logistic. Without unlabelled frames: logistic."""
     l2: float | None = None
     """Strength of the L2 penalty beside the summed loss; None chooses it by cross-validation over clips."""
     iterations: int = 60
@@ -129,48 +138,57 @@ def _fit(
     plain_l2, plain = cross_validate(
         basis, labelled.targets, labelled.weights, labelled.folds, l2=config.l2, **shared
     )
-    why = "logistic"
+    how, why, spread, spread_l2 = "logistic", "logistic", None, 0.0
     if surroundings is not None and config.head != "logistic":
-        l2, spread = cross_validate_spread(labelled, surroundings, l2=config.l2, **shared)
-        better, why = (
-            (True, "propagated") if config.head == "propagated" else _prefer(labelled, plain, spread, task)
-        )
-        if better:
-            fit = fit_linear(labelled, surroundings, l2=l2, iterations=config.iterations, **shared)
-            return fit, spread, why
+        spread_l2, spread = cross_validate_spread(labelled, surroundings, l2=config.l2, **shared)
+        how = why = "propagated"
+        if config.head == "auto":
+            how, why = _prefer(labelled, plain, spread, task)
+    if how != "logistic" and surroundings is not None:
+        learned = fit_linear(labelled, surroundings, l2=spread_l2, iterations=config.iterations, **shared)
+        if how == "propagated":
+            return learned, spread, why
     problem, offset = weighted_problem(
         labelled.targets, labelled.weights[:, None], task, config.class_weighting
     )
     solution = solve(basis, problem, l2=plain_l2, iterations=config.iterations)
     weight = (basis.axes @ solution.weight / basis.scale).T.numpy()
     bias = solution.bias.numpy() - offset
-    return LinearFit(weight, bias.astype(np.float32), basis.mean.numpy(), plain_l2, 0), plain, why
+    fit = LinearFit(weight, bias.astype(np.float32), basis.mean.numpy(), plain_l2, 0)
+    if how == "mean" and plain is not None and spread is not None:
+        return mean_fit(fit, learned), mean_held_out(plain, spread), why
+    return fit, plain, why
 
 
 def _prefer(
     labelled: Labelled, plain: HeldOut | None, spread: HeldOut | None, task: Task
-) -> tuple[bool, str]:
-    """Whether the head that learns from unlabelled frames is to be preferred, and why.
+) -> tuple[Literal["propagated", "mean", "logistic"], str]:
+    """The first of propagated, mean and logistic that held-out clips are not told worse by than by logistic, and why.
 
-    Where held-out clips cannot tell, it is: on few labels it led on every data set tried.
+    Where they cannot tell, propagated: on few labels it led on every data set tried. Worse is worse by more than one
+    standard error; the mean of both heads errs less than either where they err differently.
     """
     if plain is None or spread is None:
-        return True, "propagated, nothing to compare it on"
+        return "propagated", "propagated, nothing to compare it on"
     both = plain.known & spread.known
     told = both.any(axis=1) if task == "multi_label" else (both & (labelled.targets == 1)).any(axis=1)
     if not told.any():
-        return True, "propagated, nothing to compare it on"
+        return "propagated", "propagated, nothing to compare it on"
     cells = both[told] * labelled.weights[told, None]
-    losses = [row_losses(held.logits[told], labelled.targets[told], cells, task) for held in (plain, spread)]
-    gain = losses[0] - losses[1]
+    heads = {"propagated": spread, "mean": mean_held_out(plain, spread), "logistic": plain}
+    losses = {
+        name: row_losses(held.logits[told], labelled.targets[told], cells, task)
+        for name, held in heads.items()
+    }
     clip = np.unique(labelled.clips[told], return_inverse=True)[1]
-    # Frames of a clip are nearly one observation.
-    by_clip = np.bincount(clip, gain - gain.mean())
-    error = float(np.sqrt((by_clip**2).sum())) / len(gain)
-    means = [float(each.mean()) for each in losses]
-    better = float(gain.mean()) > -error
-    words = f"held-out loss {means[1]:.3f} propagated, {means[0]:.3f} logistic"
-    return better, f"{'propagated' if better else 'logistic'} ({words})"
+    words = ", ".join(f"{loss.mean():.3f} {name}" for name, loss in losses.items())
+    for name, errors in ALLOWED_ERRORS.items():
+        gain = losses["logistic"] - losses[name]
+        # Frames of a clip are nearly one observation.
+        by_clip = np.bincount(clip, gain - gain.mean())
+        if gain.mean() > -errors * float(np.sqrt((by_clip**2).sum())) / len(gain):
+            return name, f"{name} (held-out loss {words})"
+    return "logistic", f"logistic (held-out loss {words})"
 
 
 def usable_rows(

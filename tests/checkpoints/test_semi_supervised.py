@@ -10,6 +10,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from al_assets.checkpoints.files import load_head, save_head
+from al_assets.checkpoints.semi_supervised import LinearFit, mean_fit
 from al_assets.checkpoints.surroundings import Surroundings
 from al_assets.checkpoints.training import Fitted, Recipe, TrainingConfig, fit_head
 from al_assets.keys import Task
@@ -67,8 +68,18 @@ def test_a_sample_that_says_nothing_of_the_classes_is_not_followed() -> None:
     around = Surroundings.of(shuffled)
     rows = np.arange(300)
     head = fitted(rows, "auto", around=around).head
-    assert "logistic (held-out loss" in head.calibration
+    assert "propagated (held-out loss" not in head.calibration
     assert save_head(head, {}) != save_head(fitted(rows, "propagated", around=around).head, {})
+
+
+def test_the_mean_of_two_heads_has_the_mean_of_their_logits() -> None:
+    around, rows = digits()[2], np.arange(60)
+    heads = [fitted(rows, name, around=around).head for name in ("logistic", "propagated")]
+    fits = [LinearFit(head.weight, head.bias, head.mean, 0.1, 0) for head in heads]
+    both = mean_fit(*fits)
+    x = digits()[0][1300:1310].astype(np.float32)
+    logits = [(x - fit.mean) @ fit.weight.T + fit.bias for fit in (*fits, both)]
+    np.testing.assert_allclose(logits[2], (logits[0] + logits[1]) / 2, atol=1e-3)
 
 
 def test_the_choice_and_its_reason_are_in_the_head() -> None:
