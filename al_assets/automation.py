@@ -42,6 +42,11 @@ class Decision:
     reason: str
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """The number and the thing in its number: counted(1, "video") == "1 video"; `things` where it is not thing + s."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
+
+
 def contiguous(keys: Collection[str], order: Sequence[str], *, longest: int) -> list[tuple[str, str]]:
     """Key ranges (first, last) that cover `keys` and nothing else; none longer than `longest`.
 
@@ -118,14 +123,15 @@ def plan_ingest(state: IngestState, *, videos_per_run: int, runs_at_once: int) -
     known = frozenset(state.order)
     ranges += [(key, key) for key in free if key in suspects and key in known]
     slots = max(0, runs_at_once - state.runs_in_flight)
-    notes = [f"{len(state.lacking)} videos lack frames or vectors"]
+    notes = ["every video has frames and vectors"]
+    if lacking := len(state.lacking):
+        notes = [f"{counted(lacking, 'video lacks', 'videos lack')} frames or vectors"]
     if state.in_flight:
-        notes.append(f"{len(state.in_flight)} are in a run now")
+        notes.append(f"{counted(len(state.in_flight), 'is', 'are')} in a run now")
     if given_up:
         named = ", ".join(sorted(given_up)[:3])
-        notes.append(
-            f"{len(given_up)} failed twice and wait for a person ({named}): see the failed runs of ingest_videos"
-        )
+        failed = counted(len(given_up), "failed twice and waits", "failed twice and wait")
+        notes.append(f"{failed} for a person ({named}): see the failed runs of ingest_videos")
     return IngestPlan(tuple(ranges[:slots]), "; ".join(notes))
 
 
@@ -154,11 +160,11 @@ def decide_learn(state: LoopState) -> Decision:
     """One `learn` run for new exports, or for classes that were merged or split since, when none runs."""
     if not state.unclaimed_exports and not state.class_changes:
         return Decision(False, "every label export is imported")
-    news = f"{state.unclaimed_exports} new label exports"
+    news = counted(state.unclaimed_exports, "new label export")
     if not state.unclaimed_exports:
-        news = f"{state.class_changes} changes of classes"
+        news = counted(state.class_changes, "change of classes", "changes of classes")
     if state.learning:
-        return Decision(False, f"{news} wait for the run in progress")
+        return Decision(False, f"{news}, to be learnt from after the run in progress")
     if state.ended:
         return Decision(False, f"learn {state.ended} on these: {news}; see its run, then re-execute it")
     return Decision(True, news)
@@ -170,24 +176,25 @@ def decide_score(state: LoopState) -> Decision:
         return Decision(False, "no model serves yet")
     if not state.unscored_videos:
         return Decision(False, "every video has the serving model's scores")
+    due = counted(state.unscored_videos, "video")
     if state.ingesting or state.lacking_frames:
-        return Decision(False, f"{state.unscored_videos} videos to score once ingestion is done")
+        return Decision(False, f"{due} to score once every video has frames and vectors")
     if state.learning:
-        return Decision(False, f"{state.unscored_videos} videos to score after the run in progress")
+        return Decision(False, f"{due} to score after the run in progress")
     if state.ended:
         return Decision(False, f"score {state.ended} on these videos; see its run, then re-execute it")
-    return Decision(True, f"{state.unscored_videos} videos lack the serving model's scores")
+    return Decision(True, f"{due} without the serving model's scores")
 
 
 def decide_first_batch(state: LoopState) -> Decision:
     """A first batch once there are vectors and nothing else will make one."""
     if state.batches or state.unclaimed_exports or state.learning or state.selecting:
-        return Decision(False, "batches are made by learn")
+        return Decision(False, "a batch is there or on its way; learn makes the next one")
     if not state.embedded_videos or state.ingesting or state.lacking_frames:
-        return Decision(False, "the first batch waits for ingestion")
+        return Decision(False, "the first batch comes once every video has frames and vectors")
     if state.ended:
         return Decision(False, f"select_batch {state.ended}; see its run, then re-execute it")
-    return Decision(True, f"{state.embedded_videos} videos and no batch yet")
+    return Decision(True, f"{counted(state.embedded_videos, 'video')} and no batch yet")
 
 
 @dataclass(frozen=True)
@@ -197,6 +204,10 @@ class RetrainingPolicy:
     drifted_share: float
     max_age_days: float
     minimum_new_labels: int
+
+
+NAMED_VIDEOS = 5
+"""Videos adrift that a reason names; the batch finds all of them in `drift_results`."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +220,7 @@ class ModelState:
     drifted_videos: int
     compared_videos: int
     batches_since_drift: int
+    drifted_ids: tuple[str, ...] = ()
 
 
 def decide_retraining(state: ModelState, policy: RetrainingPolicy, now: datetime) -> tuple[str | None, str]:
@@ -226,11 +238,19 @@ def decide_retraining(state: ModelState, policy: RetrainingPolicy, now: datetime
             f"the model is over {policy.max_age_days:g} days old and {state.new_labels} labels are new",
         )
     share = state.drifted_videos / state.compared_videos if state.compared_videos else 0.0
+    if not state.compared_videos:
+        return None, "no video has come since the model was trained, and the model is not due for its age"
     if share < policy.drifted_share:
-        counted = f"{state.drifted_videos} of {state.compared_videos} new videos drift"
-        return None, f"{counted}; the policy asks at {policy.drifted_share:.0%}"
+        drifted = f"{state.drifted_videos} of {state.compared_videos} new videos drift"
+        return (
+            None,
+            f"{drifted} from what the model was trained on; from {policy.drifted_share:.0%} on a batch is made",
+        )
     if state.open_tasks:
         return None, f"{share:.0%} of new videos drift, but {state.open_tasks} tasks are still open"
     if state.batches_since_drift:
         return None, f"{share:.0%} of new videos drift, and a batch was made since"
-    return "select_batch", f"{share:.0%} of new videos drift from what the model was trained on"
+    more = len(state.drifted_ids) - NAMED_VIDEOS
+    named = ", ".join(state.drifted_ids[:NAMED_VIDEOS]) + (f" and {more} more" if more > 0 else "")
+    reason = f"{share:.0%} of new videos drift from what the model was trained on"
+    return "select_batch", f"{reason}: {named}" if named else reason

@@ -14,8 +14,9 @@ from al_assets.candidates import candidates
 from al_assets.checkpoints.training_set import target_matrix, why_not_trainable
 from al_assets.embeddings.assets import configured_embedder
 from al_assets.examples import load_checkpoint
+from al_assets.frame_names import UnknownFrameError, frames_named
 from al_assets.keys import video_no_of
-from al_assets.labels.formats.records import FrameReference
+from al_assets.quota_pool import reservations, wishes_of, with_extra
 from al_assets.review.second_opinions import Trust
 from al_assets.selection.asking_again import COLUMNS, Again, choose_again
 from al_assets.selection.batch_plan import BatchPlan, BatchPolicy, plan_batch
@@ -57,28 +58,31 @@ def make_plan(
     rng = np.random.default_rng(seed)
     rules = settings.selection
     everything = archive.selection.population(chosen.embedder_id, ["train"], repeats=False)
-    only, notes = restriction(archive, chosen, settings.mining)
+    only, notes = restriction_of(archive, chosen.checkpoint_id, settings.mining)
     found = candidates(archive, chosen.embedder_id, chosen.checkpoint_id, rules, only, everything, rng)
     if only.conditions():
         notes.insert(
             0, f"[mining] {found.allowed} of {len(everything)} open frames: {_told(settings.mining)}"
         )
-    pool = read_pool(archive, settings, chosen, found.table)
+    wishes, resting = wishes_of(archive, settings, chosen.checkpoint_id)
+    table, extra = with_extra(archive, chosen.embedder_id, chosen.checkpoint_id, wishes, found, only, seed)
+    pool = read_pool(archive, settings, chosen, table)
     return plan_batch(
         pool,
         video_no_of(pool.frame_ids),
-        _times(found.table, pool.frame_ids),
-        taken=_frames(archive, chosen.embedder_id, archive.selection.taken()),
+        _times(table, pool.frame_ids),
+        taken=known_frames(archive, chosen.embedder_id, archive.selection.taken()),
         holdout=archive.selection.population(chosen.embedder_id, ["validation", "test"], repeats=True),
         holdout_labels=archive.selection.holdout_labels(),
         strategy=rules.strategy,
         policy=_policy(rules, budget),
-        rule=_rule(rules),
+        rule=rule_of(rules),
         rng=rng,
         random_population=everything,
         again=ask_again(archive, settings, chosen, pool.probabilities, budget),
         sites=archive.selection.sites() if rules.per_site else None,
-        notes=notes,
+        notes=[*notes, *resting],
+        reserved=reservations(archive, settings, chosen.checkpoint_id, wishes, pool.frame_ids, extra),
     )
 
 
@@ -92,7 +96,8 @@ def _policy(rules: SelectionSettings, budget: int) -> BatchPolicy:
     )
 
 
-def _rule(rules: SelectionSettings) -> RedundancyRule:
+def rule_of(rules: SelectionSettings) -> RedundancyRule:
+    """The rule of redundancy by the settings."""
     return RedundancyRule(
         minimum_gap_ms=round(rules.minimum_gap_seconds * 1000),
         per_clip=rules.per_clip or None,
@@ -102,20 +107,20 @@ def _rule(rules: SelectionSettings) -> RedundancyRule:
     )
 
 
-def restriction(
-    archive: Archive, chosen: Circumstances, mining: MiningSettings
+def restriction_of(
+    archive: Archive, checkpoint_id: str | None, mining: MiningSettings
 ) -> tuple[Restriction, list[str]]:
     """What [mining] lets a strategy choose from, and what rests of it. Raises MiningError for an unknown name."""
     areas = (mining.box_area_from, mining.box_area_to)
     only = archive.selection.restriction(
-        chosen.checkpoint_id,
+        checkpoint_id,
         class_names=mining.classes,
         confidence_below=mining.confidence_below if mining.confidence_below < 1 else None,
         box_area=areas if areas != (0, 1) else None,
         sites=mining.sites,
     )
     asks_the_model = only.class_ids or only.box_area or only.confidence_below is not None
-    if chosen.checkpoint_id is None and asks_the_model:
+    if checkpoint_id is None and asks_the_model:
         return only, ["[mining] classes, confidence_below and box areas rest until a model serves"]
     return only, []
 
@@ -194,15 +199,10 @@ def committee(
 
 def example_vectors(archive: Archive, embedder_id: str, examples: Sequence[str]) -> np.ndarray:
     """(e, d) vectors of the frames named, in that order. Raises MiningError for one that is no frame with a vector."""
-    found: list[int] = []
-    for text, key in zip(
-        examples, archive.lookup.resolve([_reference(each) for each in examples]), strict=True
-    ):
-        if not isinstance(key, int):
-            raise MiningError(
-                f"[mining] examples: {text!r}: {key}; write a frame_id, video_id/frame_index or a still's path"
-            )
-        found.append(key)
+    try:
+        found = frames_named(archive, examples)
+    except UnknownFrameError as error:
+        raise MiningError(f"[mining] examples: {error}") from error
     keys, vectors = archive.frames.vectors(embedder_id, found)
     lacking = next((text for text, key in zip(examples, found, strict=True) if key not in keys), None)
     if lacking is not None:
@@ -210,18 +210,6 @@ def example_vectors(archive: Archive, embedder_id: str, examples: Sequence[str])
             f"[mining] examples: {lacking!r} has no vector by {embedder_id}; run `ingest_videos` for it"
         )
     return vectors[np.searchsorted(keys, found)]
-
-
-def _reference(text: str) -> FrameReference:
-    """What a text names: digits a frame_id, `video_id/digits` a frame of a video, all else a still."""
-    video_id, _, index = text.strip().rpartition("/")
-    if not index.isdecimal():
-        return FrameReference(image=text)
-    return (
-        FrameReference(video_id=video_id, frame_index=int(index))
-        if video_id
-        else FrameReference(frame_id=int(index))
-    )
 
 
 def ask_again(
@@ -243,7 +231,8 @@ def ask_again(
     return choose_again(table[list(COLUMNS)], probabilities, weights, task=settings.task, size=budget)
 
 
-def _frames(archive: Archive, embedder_id: str, table: pa.Table) -> Frames:
+def known_frames(archive: Archive, embedder_id: str, table: pa.Table) -> Frames:
+    """Frames of a table of frame_id, ascending, and pts_ms: those that have a vector."""
     keys, vectors = archive.frames.vectors(embedder_id, table["frame_id"].to_pylist())
     return Frames(frame_ids=keys, video_no=video_no_of(keys), pts_ms=_times(table, keys), embeddings=vectors)
 

@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from al_assets.cli_archive import archive_app, back_up_database, export_app
-from al_assets.cli_classes import classes_app
-from al_assets.cli_output import console, print_table
-from al_assets.cli_simulate import simulate
+from al_assets.commands.archive import archive_app, back_up_database, export_app, serve_reports
+from al_assets.commands.classes import classes_app
+from al_assets.commands.frames import select, similar
+from al_assets.commands.output import console, print_table
+from al_assets.commands.simulate import simulate
 from resources.environments import calm_threads
 
 app = typer.Typer(
@@ -32,6 +33,9 @@ app.add_typer(export_app, name="export")
 app.add_typer(classes_app, name="classes")
 database_app.command("backup")(back_up_database)
 app.command("simulate")(simulate)
+app.command("similar")(similar)
+app.command("select")(select)
+app.command("reports")(serve_reports)
 
 
 def main() -> None:
@@ -260,7 +264,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure a case against its reference in the same run."""
-    from al_assets.bench import run_case
+    from al_assets.benches.cases import run_case
 
     result = run_case(case, rows=rows)
     if json_file:

@@ -7,7 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from al_assets import jobs
+from al_assets import jobs, slice_quality, table_checks
+from al_assets.asset_pages import furnished
 from al_assets.checkpoints import assets as checkpoints
 from al_assets.checkpoints import checks as checkpoint_checks
 from al_assets.drift import assets as drift
@@ -28,12 +29,14 @@ from al_assets.selection import assets as selection
 from al_assets.selection import checks as selection_checks
 from al_assets.settings import Settings, load_settings
 from al_assets.simulation import assets as simulation
+from resources.alerts import Alerts
 from resources.archive import Archive
 from resources.database import Database
 from resources.environments import Environment, read_environment, variable_of
 from resources.labelling_tool import LabelStudio
 from resources.sql_io_manager import SqlIOManager
 from resources.storage import Storage
+from sensors.alerts import make_alerts
 from sensors.failures import failures
 from sensors.label_exports import make_label_exports
 from sensors.labelling_tool import make_labelling_tool
@@ -44,12 +47,14 @@ ASSETS = (
     frames.videos,
     frames.frames,
     embeddings.embeddings,
+    embeddings.similarity_index,
     labels.label_exports,
     labels.labels,
     checkpoints.training_set,
     checkpoints.checkpoint,
     review.label_review,
     checkpoints.evaluation,
+    slice_quality.slice_quality,
     checkpoints.candidate_checkpoint,
     predictions.predictions,
     predictions.serving_checkpoint,
@@ -60,13 +65,19 @@ ASSETS = (
     reports.labelling_worth,
     reports.arm_comparison,
     reports.model_report,
+    reports.archive_report,
+    reports.batch_report,
+    reports.embedding_map,
+    reports.embedding_map_page,
     simulation.simulation,
 )
 CHECKS = (
+    *table_checks.CHECKS,
     *frame_checks.CHECKS,
     *embedding_checks.CHECKS,
     *label_checks.CHECKS,
     *checkpoint_checks.CHECKS,
+    *slice_quality.CHECKS,
     *review_checks.CHECKS,
     *prediction_checks.CHECKS,
     *selection_checks.CHECKS,
@@ -87,6 +98,12 @@ def make_resources(environment: Environment, settings: Settings) -> dict[str, An
         "labelling_tool": LabelStudio(
             url=environment.label_studio_url, token=_by_name(environment.label_studio_token)
         ),
+        "alerts": Alerts(
+            webhook=_by_name(environment.alert_webhook),
+            smtp_url=_by_name(environment.alert_smtp_url),
+            sender=settings.alerts.email_from,
+            recipients=settings.alerts.email_to,
+        ),
         "io_manager": SqlIOManager(database=database),
     }
 
@@ -106,7 +123,7 @@ def build_defs(
     environment = environment or read_environment()
     settings = settings or load_settings(environment.settings_path)
     return dg.Definitions(
-        assets=ASSETS,
+        assets=dg.map_asset_specs(lambda spec: furnished(spec, settings), ASSETS),
         asset_checks=CHECKS,
         jobs=jobs.JOBS,
         sensors=[
@@ -115,6 +132,7 @@ def build_defs(
             make_labelling_tool(settings),
             make_retraining(settings),
             failures,
+            make_alerts(settings, [key for check in CHECKS for key in sorted(check.check_keys)]),
         ],
         resources={**make_resources(environment, settings), **(resource_overrides or {})},
         executor=dg.in_process_executor,

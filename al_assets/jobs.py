@@ -10,7 +10,7 @@ import dagster as dg
 
 from al_assets.retirement import retire
 
-INGEST, LEARN, SCORE, SELECT, SIMULATE, SYNC, RETIRE = (
+INGEST, LEARN, SCORE, SELECT, SIMULATE, SYNC, RETIRE, REPORT = (
     "ingest_videos",
     "learn",
     "score",
@@ -18,16 +18,19 @@ INGEST, LEARN, SCORE, SELECT, SIMULATE, SYNC, RETIRE = (
     "simulate",
     "sync_labels",
     "retire_video",
+    "make_reports",
 )
 ONE_AT_A_TIME = (LEARN, SCORE, SELECT)
 """Jobs that read and move the serving model or make batches; the tag lets Dagster's queue run one of them at a time."""
 QUEUE = {"al/queue": "model"}
+INGEST_ASSETS = ("frames", "embeddings")
 LEARN_ASSETS = (
     "labels",
     "training_set",
     "checkpoint",
     "label_review",
     "evaluation",
+    "slice_quality",
     "candidate_checkpoint",
     "predictions",
     "serving_checkpoint",
@@ -37,11 +40,23 @@ LEARN_ASSETS = (
     "selection_batch",
     "labelling_tasks",
     "model_report",
+    "archive_report",
+    "batch_report",
+    "embedding_map",
+    "embedding_map_page",
+)
+REPORT_ASSETS = (
+    "model_report",
+    "archive_report",
+    "batch_report",
+    "embedding_map",
+    "embedding_map_page",
+    "similarity_index",
 )
 
 ingest_videos = dg.define_asset_job(
     INGEST,
-    dg.AssetSelection.assets("frames", "embeddings"),
+    dg.AssetSelection.assets(*INGEST_ASSETS),
     description="Videos to frames and vectors. One run tagged with a key range covers a batch of videos.",
 )
 learn = dg.define_asset_job(
@@ -52,13 +67,13 @@ learn = dg.define_asset_job(
 )
 score = dg.define_asset_job(
     SCORE,
-    dg.AssetSelection.assets("predictions", "serving_checkpoint", "drift_report"),
+    dg.AssetSelection.assets("predictions", "serving_checkpoint", "similarity_index", "drift_report"),
     description="Predictions for videos that the model has not scored yet; moves the serving pointer when due.",
     tags=QUEUE,
 )
 select_batch = dg.define_asset_job(
     SELECT,
-    dg.AssetSelection.assets("selection_batch", "labelling_tasks"),
+    dg.AssetSelection.assets("selection_batch", "labelling_tasks", "batch_report"),
     description="One more batch of labelling tasks, now.",
     tags=QUEUE,
 )
@@ -77,10 +92,17 @@ sync_labels = dg.define_asset_job(
 )
 
 
+make_reports = dg.define_asset_job(
+    REPORT,
+    dg.AssetSelection.assets(*REPORT_ASSETS),
+    description="The reports anew, from what stands now; learn makes them at its end.",
+)
+
+
 @dg.job(name=RETIRE, description="Remove a video: its rows, its stills, then its partition key.")
 def retire_video() -> None:
     """One op; see `al_assets.retirement`."""
     retire()
 
 
-JOBS = (ingest_videos, learn, score, select_batch, simulate, sync_labels, retire_video)
+JOBS = (ingest_videos, learn, score, select_batch, simulate, sync_labels, retire_video, make_reports)

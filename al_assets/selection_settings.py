@@ -1,4 +1,4 @@
-"""The sections `[selection]` and `[mining]` of `al.toml`: what the next batch is chosen by, and from. No rule itself.
+"""The sections `[selection]`, `[mining]` and `[quota]` of `al.toml`: what the next batch is made by. No rule itself.
 
 The strategies' names are written here once more, since reading a setting must not load what the strategies load; a test
 holds them equal to the registry (selection/strategies).
@@ -11,6 +11,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from al_assets.dimensions import slice_of
 from al_assets.setting_sections import ClassNames, Section
 
 STRATEGY_NAMES = (
@@ -113,6 +114,12 @@ class SelectionSettings(Section):
         description="A frame as similar as this to one picked or labelled is left out, and neighbours in a video that "
         "are so alike are one candidate that stands for them; 1 for off.",
     )
+    class_floor: int = Field(
+        0,
+        ge=0,
+        description="Labelled training frames below which a class has places of its own in each batch, as many as it "
+        "lacks where the batch has room; 0 for none.",
+    )
     seed: int = Field(11, ge=0, description="Seed of all draws, combined with the batch number.")
 
 
@@ -151,4 +158,47 @@ class MiningSettings(Section):
     def _a_range_of_areas(self) -> Self:
         if self.box_area_from > self.box_area_to:
             raise ValueError("box_area_from is larger than box_area_to: no box has such an area")
+        return self
+
+
+def _by_slice(value: object) -> object:
+    """A table whose keys are slices, "dimension:name"."""
+    if not isinstance(value, dict):
+        return value
+    return {":".join(slice_of(str(name))): share for name, share in value.items()}
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class QuotaSettings(Section):
+    """Shares of the strategy's part of each batch that are reserved."""
+
+    slices: Annotated[dict[str, Share], BeforeValidator(_by_slice)] = Field(
+        {},
+        description='Shares for slices of your own, e.g. `{"site:north" = 0.2, "light:dark" = 0.1}`; dimensions are '
+        "`site`, `camera`, `season`, `hour`, `light` and `class` (the predicted one).",
+    )
+    worse_slices: float = Field(
+        0.1, ge=0, le=1, description="Share for slices on which the model is found worse than on the rest."
+    )
+    drifted_videos: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Share for videos adrift that no batch has drawn on since the model serves.",
+    )
+
+    @property
+    def reserved(self) -> float:
+        """All shares together."""
+        return sum(self.slices.values()) + self.worse_slices + self.drifted_videos
+
+    @model_validator(mode="after")
+    def _one_batch(self) -> Self:
+        if self.reserved > 1 + 1e-9:
+            named = ", ".join([*self.slices, "worse_slices", "drifted_videos"])
+            raise ValueError(
+                f"the shares of {named} are {self.reserved:g} together, and at most 1 can be reserved"
+            )
         return self

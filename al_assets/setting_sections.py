@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from al_assets.names import clean_name, is_reserved
+
+OWNER = re.compile(r"team:\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
 
 class Section(BaseModel):
@@ -16,14 +19,28 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def _owner(value: str) -> str:
+    """An owner as Dagster takes it."""
+    if not OWNER.fullmatch(value):
+        raise ValueError('should be a mail address or "team:NAME"')
+    return value
+
+
+Owner = Annotated[str, AfterValidator(_owner)]
+
+
 class ArchiveSettings(Section):
-    """How videos are registered."""
+    """How videos are registered, and whose they are."""
 
     split_by: Literal["video", "site"] = Field(
         "video", description="What is kept whole when videos are split: each video, or all videos of a site."
     )
     split_seed: int = Field(
         20, ge=0, description="Seed of the split into 7 train, 1 validation, 2 test of each ten."
+    )
+    owners: list[Owner] = Field(
+        [],
+        description="Whom the Dagster UI names as owners of every asset: mail addresses, or teams as `team:archive`.",
     )
 
 
@@ -96,7 +113,8 @@ class TrainingSettings(Section):
     head: Literal["auto", "logistic", "propagated"] = Field(
         "auto",
         description="`logistic`: logistic regression on the labelled frames; `propagated`: on them and on frames "
-        "of the archive that their labels spread to; `auto`: whichever explains held-out clips better.",
+        "of the archive that their labels spread to; `auto`: that, the mean of both or the first, as held-out "
+        "clips tell.",
     )
     unlabelled_frames: int = Field(
         10_000,
@@ -127,6 +145,12 @@ class PromotionSettings(Section):
         20,
         ge=0,
         description="Labelled hold-out frames below which the comparison is called too weak to refuse.",
+    )
+    calibration_bound: float = Field(
+        0.15,
+        gt=0,
+        le=1,
+        description="Expected calibration error that keeps a round back when it is surely exceeded; 1 for never.",
     )
 
 
@@ -162,6 +186,12 @@ class LabellingSettings(Section):
 class DriftSettings(Section):
     """What counts as the present, and what it is compared with."""
 
+    false_discovery_rate: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="Share of false alarms among the videos that are called adrift in one comparison, at most.",
+    )
     window_videos: int = Field(
         20, ge=2, description="Latest videos that make a window for the Evidently report."
     )
@@ -169,6 +199,43 @@ class DriftSettings(Section):
         1_000, ge=50, description="Frames of the reference that a report reads at most."
     )
     report: bool = Field(True, description="Write the Evidently report in `learn` and `score`.")
+
+
+class MapSettings(Section):
+    """The map of the archive."""
+
+    points: int = Field(
+        50_000, ge=0, le=200_000, description="Frames on the map of the archive at most; 0 for no map."
+    )
+    relayout_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of new frames above which the map is laid out anew; below, points stay where they were.",
+    )
+    unsure_below: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Confidence below which a frame is grey on the map: the model knows too little.",
+    )
+    thumbnails: int = Field(
+        400,
+        ge=0,
+        le=1_500,
+        description="Small pictures that the map carries, spread over it; each is decoded once.",
+    )
+    seed: int = Field(11, ge=0, description="Seed of what is drawn for the map, and of its layout.")
+
+
+class SimilarSettings(Section):
+    """How frames that look alike are found."""
+
+    exact_frames: int = Field(
+        200_000,
+        ge=1_000,
+        description="Frames up to which `al similar` compares with every one of them; above, it asks an index.",
+    )
 
 
 class RetrainingSettings(Section):
@@ -182,6 +249,42 @@ class RetrainingSettings(Section):
     )
     minimum_new_labels: int = Field(
         1, ge=1, description="New labels without which an old model is left alone."
+    )
+
+
+class FreshnessSettings(Section):
+    """When tables of the loop count as old in the Dagster UI."""
+
+    warn_days: int = Field(
+        30,
+        ge=0,
+        le=36_500,
+        description="Days without a new run after which a table is marked as old; 0 for never.",
+    )
+    fail_days: int = Field(
+        90, ge=0, le=36_500, description="Days after which it is marked as too old; 0 turns both marks off."
+    )
+
+    @model_validator(mode="after")
+    def _warns_before_it_fails(self) -> Self:
+        if self.fail_days and self.warn_days >= self.fail_days:
+            raise ValueError("warn_days should be smaller than fail_days")
+        return self
+
+
+class AlertSettings(Section):
+    """Which failing checks are incidents, and whom mail about incidents goes to."""
+
+    checks: Literal["errors", "warnings", "none"] = Field(
+        "errors",
+        description="Failing checks that are incidents until they pass again: `errors`, `warnings` (both) or `none`. "
+        "Failed runs always are.",
+    )
+    email_to: list[str] = Field(
+        [], description="Addresses that are told of incidents; needs AL_ALERT_SMTP_URL in the environment."
+    )
+    email_from: str = Field(
+        "", description="Address that mail comes from; empty for the user of AL_ALERT_SMTP_URL."
     )
 
 

@@ -14,36 +14,45 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from al_assets.keys import Task
-from al_assets.selection_settings import MiningSettings, SelectionSettings
+from al_assets.selection_settings import MiningSettings, QuotaSettings, SelectionSettings
 from al_assets.setting_sections import (
+    AlertSettings,
     ArchiveSettings,
     ClassesSettings,
     DriftSettings,
     EmbeddingsSettings,
     FramesSettings,
+    FreshnessSettings,
     LabellingSettings,
+    MapSettings,
     PromotionSettings,
     RetrainingSettings,
     Section,
     SensorSettings,
+    SimilarSettings,
     TrainingSettings,
 )
 
 __all__ = [
+    "AlertSettings",
     "ArchiveSettings",
     "ClassesSettings",
     "DriftSettings",
     "EmbeddingsSettings",
     "FramesSettings",
+    "FreshnessSettings",
     "LabellingSettings",
+    "MapSettings",
     "MiningSettings",
     "PromotionSettings",
+    "QuotaSettings",
     "RetrainingSettings",
     "Section",
     "SelectionSettings",
     "SensorSettings",
     "Settings",
     "SettingsError",
+    "SimilarSettings",
     "TrainingSettings",
     "describe_settings",
     "load_settings",
@@ -72,10 +81,15 @@ class Settings(Section):
     promotion: PromotionSettings = PromotionSettings()
     selection: SelectionSettings = SelectionSettings()
     mining: MiningSettings = MiningSettings()
+    quota: QuotaSettings = QuotaSettings()
     labelling: LabellingSettings = LabellingSettings()
     drift: DriftSettings = DriftSettings()
     retraining: RetrainingSettings = RetrainingSettings()
+    map: MapSettings = MapSettings()
+    similar: SimilarSettings = SimilarSettings()
     sensors: SensorSettings = SensorSettings()
+    freshness: FreshnessSettings = FreshnessSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -6,7 +6,6 @@ from al_assets.labelling_look import answered_there, find_project, read_stored_n
 from resources.archive import Archive
 from resources.labelling_tool import LabelStudio
 from resources.queries.labels import UNCLAIMED
-from resources.rows import rows_of
 
 TOOL_SECONDS = 5.0
 TOOL_LIMIT_SECONDS = 20.0
@@ -63,10 +62,11 @@ def status_lines(archive: Archive, tool: LabelStudio | None = None) -> list[tupl
             f"macro-F1 {value:.2f} on {support} hold-out frames" if value is not None else "not measured yet"
         )
         lines.append(("model", f"{serving.checkpoint_id}, {measured}, {len(waiting)} videos to score"))
-    incidents = archive.monitoring.incidents()
-    lines.append(("incidents", str(len(incidents))))
-    for row in rows_of(incidents.head(3)):
-        lines.append(("", f"{row.happened_at:%Y-%m-%d %H:%M} {row.job}: {row.cause} -> {row.fix}"))
+    incidents = archive.incidents.open()
+    lines.append(("incidents", f"{len(incidents)} open"))
+    for row in reversed(incidents[-3:]):
+        about = row["job"] or row["asset"]
+        lines.append(("", f"{row['happened_at']:%Y-%m-%d %H:%M} {about}: {row['cause']} -> {row['fix']}"))
     for path, status, error in archive.videos.failures()[:3]:
         lines.append(("", f"{path}: {status}: {error}"))
     for export in archive.labels.exports("quarantined")[-3:]:

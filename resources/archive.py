@@ -7,21 +7,27 @@ import dagster as dg
 
 from resources import migrations
 from resources.database import Database
+from resources.queries.audit import AuditQueries
 from resources.queries.classes import ClassRegister
+from resources.queries.drift import DriftQueries
 from resources.queries.frame_lookup import SqlFrameLookup
 from resources.queries.frames import FrameQueries, SqlVectors
+from resources.queries.incidents import IncidentRegister
 from resources.queries.labels import LabelLedger
+from resources.queries.maps import MapQueries
 from resources.queries.models import ModelRegistry
 from resources.queries.monitoring import MonitoringQueries
 from resources.queries.progress import ProgressQueries
+from resources.queries.reports import ReportQueries
 from resources.queries.reviews import ReviewQueries
 from resources.queries.selection import SelectionQueries
+from resources.queries.slices import SliceQueries
 from resources.queries.videos import VideoRegister
 from resources.storage import Storage
 
 FOLDERS = (
     *("videos", "label_exports", "kept_exports", "stills"),
-    *("labelling_tasks", "checkpoints", "reports"),
+    *("labelling_tasks", "checkpoints", "reports", "indexes"),
 )
 
 
@@ -65,9 +71,19 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
         return ClassRegister(self.database)
 
     @property
+    def drift(self) -> DriftQueries:
+        """Videos in a few numbers, and labels that came after a model."""
+        return DriftQueries(self.database)
+
+    @property
     def lookup(self) -> SqlFrameLookup:
         """Finds the frames that exports name."""
         return SqlFrameLookup(self.database)
+
+    @property
+    def maps(self) -> MapQueries:
+        """The map of the archive and what it is made from."""
+        return MapQueries(self.database)
 
     @property
     def models(self) -> ModelRegistry:
@@ -80,6 +96,11 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
         return ProgressQueries(self.database)
 
     @property
+    def reports(self) -> ReportQueries:
+        """What the reports show."""
+        return ReportQueries(self.database)
+
+    @property
     def reviews(self) -> ReviewQueries:
         """Judged frames to ask about again."""
         return ReviewQueries(self.database)
@@ -90,8 +111,23 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
         return SelectionQueries(self.database)
 
     @property
+    def slices(self) -> SliceQueries:
+        """Slices of the archive, and what models are worth on them."""
+        return SliceQueries(self.database)
+
+    @property
+    def audit(self) -> AuditQueries:
+        """What is wrong with the rows of a table."""
+        return AuditQueries(self.database)
+
+    @property
+    def incidents(self) -> IncidentRegister:
+        """Failed runs and failing checks."""
+        return IncidentRegister(self.database)
+
+    @property
     def monitoring(self) -> MonitoringQueries:
-        """Drift, incidents and counts."""
+        """Drift and counts."""
         return MonitoringQueries(self.database)
 
     def vectors(self, embedder_id: str) -> SqlVectors:

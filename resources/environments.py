@@ -24,7 +24,9 @@ DATABASE_PARTS = ("SERVER", "NAME", "AUTHENTICATION", "USER")
 DATABASE_PASSWORD = "AL_DATABASE_PASSWORD"
 LABEL_STUDIO_URL = "AL_LABEL_STUDIO_URL"
 LABEL_STUDIO_TOKEN = "AL_LABEL_STUDIO_TOKEN"
-SECRETS = (DATABASE_URL, STORAGE_KEY, STORAGE_SAS_TOKEN, LABEL_STUDIO_TOKEN)
+ALERT_WEBHOOK = "AL_ALERT_WEBHOOK"
+ALERT_SMTP_URL = "AL_ALERT_SMTP_URL"
+SECRETS = (DATABASE_URL, STORAGE_KEY, STORAGE_SAS_TOKEN, LABEL_STUDIO_TOKEN, ALERT_WEBHOOK, ALERT_SMTP_URL)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class Environment:
     """Account and credential of Azure Blob, as resources.storage.Storage takes them; not shown either."""
     label_studio_url: str = field(default="", repr=False)
     label_studio_token: str = field(default="", repr=False)
+    alert_webhook: str = field(default="", repr=False)
+    """Whoever knows it may post there, so it is not shown."""
+    alert_smtp_url: str = field(default="", repr=False)
 
     @property
     def dagster_home(self) -> Path:
@@ -55,7 +60,8 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
     do not fit.
     Azure Blob (`az://CONTAINER`) needs `AL_STORAGE_ACCOUNT_URL`, and signs in with `AL_STORAGE_KEY`, else with
     `AL_STORAGE_SAS_TOKEN`, else with azure-identity's default chain (`az login`, a managed identity, its variables).
-    `AL_LABEL_STUDIO_URL` and `AL_LABEL_STUDIO_TOKEN` connect a Label Studio; empty for none.
+    `AL_LABEL_STUDIO_URL` and `AL_LABEL_STUDIO_TOKEN` connect a Label Studio; empty for none. `AL_ALERT_WEBHOOK` and
+    `AL_ALERT_SMTP_URL` say where incidents are told.
     A home's own `al.toml` comes before one in the working folder, so that a home is complete in itself.
     """
     environ = os.environ if environ is None else environ
@@ -72,6 +78,8 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
         storage_options=_storage_options(environ),
         label_studio_url=_without_secrets(environ.get(LABEL_STUDIO_URL, "").strip()),
         label_studio_token=environ.get(LABEL_STUDIO_TOKEN, "").strip(),
+        alert_webhook=environ.get(ALERT_WEBHOOK, "").strip(),
+        alert_smtp_url=environ.get(ALERT_SMTP_URL, "").strip(),
     )
 
 

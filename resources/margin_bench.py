@@ -47,7 +47,7 @@ def measure_margin(rows: int) -> dict[str, dict[str, float]]:
     picks, front = min(PICKS, rows // 100), min(IN_FRONT, rows // 10)
     with tempfile.TemporaryDirectory(prefix="al-bench-") as folder:
         database = new_database(f"sqlite:///{Path(folder) / 'margin.db'}")
-        _fill(database, rows)
+        fill_scores(database, rows)
         queries = SelectionQueries(database)
 
         def ours() -> np.ndarray:
@@ -66,7 +66,7 @@ def measure_margin(rows: int) -> dict[str, dict[str, float]]:
     return {"measured": measured, "ratios": {"index_vs_scan_and_sort": ratio}}
 
 
-def _fill(database: Database, rows: int) -> None:
+def fill_scores(database: Database, rows: int) -> None:
     """Rows made inside SQLite, the index after them: one sort instead of an insert a row."""
     clips = -(-rows // FRAMES_A_VIDEO)
     index = next(iter(frame_scores.indexes))

@@ -24,6 +24,8 @@ from resources.slice_writer import WRITE_MODES, SliceWriter, WriteMode, Written,
 from resources.slices import Restriction, Slice
 from resources.table_metadata import column_schema, preview
 
+LINEAGE = "dagster/column_lineage"
+
 
 class SqlIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]
     """Writes what assets return into SQL tables, one transaction a slice, and reads tables back."""
@@ -172,6 +174,9 @@ def _metadata(context: dg.OutputContext, tally: _Tally, seconds: float) -> dict[
         found["rows_by_table"] = dg.MetadataValue.json(tally.by_table)
     if name is not None:
         found |= {"dagster/table_name": name, "dagster/column_schema": column_schema(name)}
+    if context.has_asset_key and LINEAGE in context.asset_spec.metadata:
+        # The UI draws the lineage of the newest materialization.
+        found[LINEAGE] = context.asset_spec.metadata[LINEAGE]
     return found
 
 

@@ -4,6 +4,7 @@ Migrations, the data dictionary, the SQL IO manager's column checks and the Colu
 all derived from here. Times are UTC without zone and end in `_at`; durations and sizes carry their unit.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,19 +27,45 @@ Float8: sa.types.TypeEngine[Any] = sa.Double()
 Json = sa.UnicodeText()
 
 
+SPLITS = ("train", "validation", "test")
+VIDEO_STATUSES = ("registered", "indexed", "partial", "failed", "superseded", "copy", "retired")
+
+
 def _column(
-    name: str, kind: sa.types.TypeEngine, comment: str, *, null: bool = False, **options: Any
+    name: str,
+    kind: sa.types.TypeEngine,
+    comment: str,
+    *,
+    null: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    one_of: tuple[str, ...] = (),
+    of: str = "",
+    **options: Any,
 ) -> sa.Column:
-    return sa.Column(name, kind, comment=comment, nullable=null, **options)
+    """A column, and what the checks of its asset hold it to: bounds, a list of values, the row that it names."""
+    info = {"low": low, "high": high, "one_of": one_of, "of": of}
+    kept = {name: value for name, value in info.items() if value not in (None, (), "")}
+    return sa.Column(name, kind, comment=comment, nullable=null, info=kept, **options)
 
 
 def _id(name: str, comment: str, **options: Any) -> sa.Column:
     return _column(name, sa.String(64), comment, **options)
 
 
-def _table(name: str, comment: str, *items: sa.schema.SchemaItem, narrow: bool = False) -> sa.Table:
-    """A table; `narrow` ones are clustered on their key in SQLite (WITHOUT ROWID pays only for short rows)."""
-    return sa.Table(name, metadata, *items, comment=comment, sqlite_with_rowid=not narrow)
+def _table(
+    name: str,
+    comment: str,
+    *items: sa.schema.SchemaItem,
+    narrow: bool = False,
+    faults: Mapping[str, Callable[[Any], Any]] | None = None,
+) -> sa.Table:
+    """A table; `narrow` ones are clustered on their key in SQLite (WITHOUT ROWID pays only for short rows).
+
+    faults: conditions over several columns that no row may meet, by name, for the checks of its asset.
+    """
+    info = {"faults": dict(faults or {})}
+    return sa.Table(name, metadata, *items, comment=comment, info=info, sqlite_with_rowid=not narrow)
 
 
 def _box(of: str) -> tuple[sa.Column, ...]:
@@ -65,25 +92,34 @@ videos = _table(
     "videos",
     "One row per video (or folder of stills) of the archive.",
     _id("video_id", "readable id, given once; the Dagster partition key", primary_key=True),
-    _column("video_no", sa.Integer(), "small number, never reused; the high part of frame_id", unique=True),
-    _column("kind", sa.String(16), "video, or images for a folder of stills"),
+    _column(
+        "video_no", sa.Integer(), "small number, never reused; the high part of frame_id", unique=True, low=1
+    ),
+    _column("kind", sa.String(16), "video, or images for a folder of stills", one_of=("video", "images")),
     _column("path", sa.Unicode(400), "path under videos/ in storage"),
     _column("etag", sa.String(128), "version of the file as storage names it"),
-    _column("size_bytes", sa.BigInteger(), "size of the file, bytes"),
+    _column("size_bytes", sa.BigInteger(), "size of the file, bytes", low=0),
     _column(
         "content_hash", sa.String(64), "identity of the content: hash of size and sampled bytes", index=True
     ),
     _column("container", sa.String(64), "container format", null=True),
     _column("codec", sa.String(32), "video codec", null=True),
-    _column("frames_per_second", Float8, "native frame rate, frames per second", null=True),
-    _column("width", sa.Integer(), "width of the upright picture, pixels", null=True),
-    _column("height", sa.Integer(), "height of the upright picture, pixels", null=True),
-    _column("duration_ms", sa.BigInteger(), "duration, milliseconds", null=True),
+    _column("frames_per_second", Float8, "native frame rate, frames per second", null=True, low=0),
+    _column("width", sa.Integer(), "width of the upright picture, pixels", null=True, low=1),
+    _column("height", sa.Integer(), "height of the upright picture, pixels", null=True, low=1),
+    _column("duration_ms", sa.BigInteger(), "duration, milliseconds", null=True, low=0),
     _column("recorded_at", Utc, "when the recording began, UTC, if known", null=True),
     _column("site", sa.Unicode(200), "site of the camera, if known", null=True),
     _column("camera", sa.Unicode(200), "camera, if known", null=True),
-    _column("split", sa.String(16), "train, validation or test; given at registration, for ever"),
-    _column("status", sa.String(16), "registered, indexed, partial, failed, superseded, copy or retired"),
+    _column(
+        "split", sa.String(16), "train, validation or test; given at registration, for ever", one_of=SPLITS
+    ),
+    _column(
+        "status",
+        sa.String(16),
+        "registered, indexed, partial, failed, superseded, copy or retired",
+        one_of=VIDEO_STATUSES,
+    ),
     _column("error", sa.UnicodeText(), "why the video could not be read whole, in plain words", null=True),
     _column(
         "superseded_by",
@@ -102,18 +138,25 @@ frames = _table(
     "frames",
     "One row per sampled frame.",
     _column("frame_id", Key, "video_no * 2**24 + frame_index", primary_key=True, autoincrement=False),
-    _id("video_id", "video of the frame"),
-    _column("frame_index", sa.Integer(), "number of the frame in the source from 0 at its native rate"),
-    _column("pts_ms", sa.BigInteger(), "time from the start of the video, milliseconds"),
-    _column("width", sa.Integer(), "width, pixels"),
-    _column("height", sa.Integer(), "height, pixels"),
-    _column("brightness", Float8, "mean luminance in [0, 1]"),
-    _column("sharpness", Float8, "variance of the Laplacian of the luminance"),
+    _id("video_id", "video of the frame", of="videos.video_id"),
+    _column(
+        "frame_index",
+        sa.Integer(),
+        "number of the frame in the source from 0 at its native rate",
+        low=0,
+        high=2**24 - 1,
+    ),
+    _column("pts_ms", sa.BigInteger(), "time from the start of the video, milliseconds", low=0),
+    _column("width", sa.Integer(), "width, pixels", low=1),
+    _column("height", sa.Integer(), "height, pixels", low=1),
+    _column("brightness", Float8, "mean luminance in [0, 1]", low=0, high=1),
+    _column("sharpness", Float8, "variance of the Laplacian of the luminance", low=0),
     _column("phash", sa.BigInteger(), "64-bit perceptual hash"),
     _column(
         "duplicate_of", sa.BigInteger(), "frame_id of the near-identical earlier frame it repeats", null=True
     ),
     _column("image_path", sa.Unicode(400), "file of the still, for folders of stills", null=True),
+    faults={"repeats_itself": lambda c: c.duplicate_of >= c.frame_id},
 )
 
 video_coverage = _table(
@@ -121,20 +164,28 @@ video_coverage = _table(
     "One row per video that a version of an asset covers whole: what is left to do is what is not here.",
     _column("asset", sa.String(64), "embeddings or predictions", primary_key=True),
     _id("version", "embedder_id or checkpoint_id", primary_key=True),
-    _id("video_id", "video", primary_key=True),
+    _id("video_id", "video", primary_key=True, of="videos.video_id"),
     _column("frames_version", sa.String(200), "version of the video's frames that is covered"),
-    _column("frames", sa.Integer(), "frames covered"),
+    _column("frames", sa.Integer(), "frames covered", low=0),
     narrow=True,
 )
 
 classes = _table(
     "classes",
     "One row per class (individual, species, behaviour) that people name.",
-    _column("class_id", sa.Integer(), "number of the class, from 1", primary_key=True, autoincrement=False),
+    _column(
+        "class_id", sa.Integer(), "number of the class, from 1", primary_key=True, autoincrement=False, low=1
+    ),
     _column("name", sa.Unicode(200), "name as shown to people", unique=True),
     _column("aliases", Json, "other spellings that mean the same class, JSON list"),
-    _column("active", sa.SmallInteger(), "1 while the class is in use"),
-    _column("merged_into", sa.Integer(), "class_id of the class it was merged into", null=True),
+    _column("active", sa.SmallInteger(), "1 while the class is in use", low=0, high=1),
+    _column(
+        "merged_into",
+        sa.Integer(),
+        "class_id of the class it was merged into",
+        null=True,
+        of="classes.class_id",
+    ),
     _column("created_at", Utc, "when the class was first named"),
 )
 
@@ -142,8 +193,13 @@ class_changes = _table(
     "class_changes",
     "One row per change of a class after it was first named; labels and training sets of before keep their class.",
     _column("change_id", sa.Integer(), "sequence number", primary_key=True, autoincrement=False),
-    _column("class_id", sa.Integer(), "class that was changed"),
-    _column("change", sa.String(16), "renamed, merged, separated, split or rejoined"),
+    _column("class_id", sa.Integer(), "class that was changed", of="classes.class_id"),
+    _column(
+        "change",
+        sa.String(16),
+        "renamed, merged, separated, split or rejoined",
+        one_of=("renamed", "merged", "separated", "split", "rejoined"),
+    ),
     _column("before", sa.Unicode(200), "name before, or name of the class that it counted as", null=True),
     _column("after", sa.Unicode(200), "name after, or name of the class that it counts as now or became"),
     _column("changed_at", Utc, "time"),
@@ -157,14 +213,14 @@ embedders = _table(
     _column("backbone", sa.String(64), "architecture"),
     _column("weights_sha256", sa.String(64), "hash of the weights"),
     _column("projection", sa.String(64), "projection applied to the features, if any", null=True),
-    _column("dimensions", sa.Integer(), "length of a vector"),
+    _column("dimensions", sa.Integer(), "length of a vector", low=1),
     _column("created_at", Utc, "first use"),
 )
 
 embeddings = _table(
     "embeddings",
     "One vector per frame and embedder.",
-    _id("embedder_id", "embedder that made the vector", primary_key=True),
+    _id("embedder_id", "embedder that made the vector", primary_key=True, of="embedders.embedder_id"),
     _column("frame_id", Key, "frame", primary_key=True, autoincrement=False),
     _column("vector", sa.LargeBinary(), "packed little-endian float16 values"),
 )
@@ -184,14 +240,23 @@ label_exports = _table(
     ),
     _column("uri", sa.Unicode(400), "path under label_exports/ in storage"),
     _column("etag", sa.String(128), "version of the file as storage names it"),
-    _column("size_bytes", sa.BigInteger(), "size of the file, bytes"),
+    _column("size_bytes", sa.BigInteger(), "size of the file, bytes", low=0),
     _column("sha256", sa.String(64), "hash of the content", index=True),
     _column("format", sa.String(32), "format as recognised from the content", null=True),
-    _column("status", sa.String(16), "seen, claimed, imported, quarantined or undone"),
+    _column(
+        "status",
+        sa.String(16),
+        "seen, claimed, imported, quarantined or undone",
+        one_of=("seen", "claimed", "imported", "quarantined", "undone"),
+    ),
     _column("claimed_by", sa.String(64), "Dagster run that is importing it", null=True),
-    _column("imported", sa.Integer(), "records imported, including those that stood already", null=True),
-    _column("rejected", sa.Integer(), "records in label_rejects", null=True),
-    _column("unchanged", sa.Integer(), "records that an earlier export had brought already", null=True),
+    _column(
+        "imported", sa.Integer(), "records imported, including those that stood already", null=True, low=0
+    ),
+    _column("rejected", sa.Integer(), "records in label_rejects", null=True, low=0),
+    _column(
+        "unchanged", sa.Integer(), "records that an earlier export had brought already", null=True, low=0
+    ),
     _column("error", sa.UnicodeText(), "why the file was quarantined", null=True),
     _column("registered_at", Utc, "when the version was first seen"),
     _column("imported_at", Utc, "when it was imported", null=True),
@@ -202,13 +267,18 @@ annotations = _table(
     "annotations",
     "One row per judgement of one annotator on one frame; append-only.",
     _column("annotation_id", Key, "export_id * 2**32 + position", primary_key=True, autoincrement=False),
-    _column("export_id", sa.Integer(), "export that brought it"),
-    _column("position", sa.Integer(), "first record of it in the export, from 0"),
+    _column("export_id", sa.Integer(), "export that brought it", of="label_exports.export_id"),
+    _column("position", sa.Integer(), "first record of it in the export, from 0", low=0),
     _column("source_id", sa.Unicode(200), "id in the labelling tool", null=True),
-    _column("frame_id", sa.BigInteger(), "frame judged", index=True),
+    _column("frame_id", sa.BigInteger(), "frame judged", index=True, low=0),
     _column("annotator", sa.Unicode(200), "who judged"),
     _column("annotated_at", Utc, "when, if the export says", null=True),
-    _column("outcome", sa.String(16), "labelled, nobody, cannot_tell or deleted"),
+    _column(
+        "outcome",
+        sa.String(16),
+        "labelled, nobody, cannot_tell or deleted",
+        one_of=("labelled", "nobody", "cannot_tell", "deleted"),
+    ),
     _column(
         "judged", Json, "class_ids judged, JSON list; null means all classes up to judged_through", null=True
     ),
@@ -231,9 +301,16 @@ annotations = _table(
 annotation_labels = _table(
     "annotation_labels",
     "One row per class (and box) within an annotation.",
-    _column("annotation_id", sa.BigInteger(), "annotation", primary_key=True, autoincrement=False),
+    _column(
+        "annotation_id",
+        sa.BigInteger(),
+        "annotation",
+        primary_key=True,
+        autoincrement=False,
+        of="annotations.annotation_id",
+    ),
     _column("mark", sa.Integer(), "number of the mark within the annotation, from 0", primary_key=True),
-    _column("class_id", sa.Integer(), "class marked as present"),
+    _column("class_id", sa.Integer(), "class marked as present", of="classes.class_id"),
     *_box("box"),
     narrow=True,
 )
@@ -241,7 +318,14 @@ annotation_labels = _table(
 label_rejects = _table(
     "label_rejects",
     "One row per record of an export that could not be imported: nothing is lost.",
-    _column("export_id", sa.Integer(), "export", primary_key=True, autoincrement=False),
+    _column(
+        "export_id",
+        sa.Integer(),
+        "export",
+        primary_key=True,
+        autoincrement=False,
+        of="label_exports.export_id",
+    ),
     _column("position", sa.Integer(), "record in the export, from 0", primary_key=True, autoincrement=False),
     _column("reason", sa.UnicodeText(), "why, in plain words"),
     _column("record", sa.UnicodeText(), "the record itself"),
@@ -251,12 +335,21 @@ labels = _table(
     "labels",
     "Current consensus per frame and judged class.",
     _column("frame_id", Key, "frame", primary_key=True, autoincrement=False),
-    _column("class_id", sa.Integer(), "class that was judged", primary_key=True, autoincrement=False),
-    _column("present", sa.SmallInteger(), "1 present, 0 judged absent"),
+    _column(
+        "class_id",
+        sa.Integer(),
+        "class that was judged",
+        primary_key=True,
+        autoincrement=False,
+        of="classes.class_id",
+    ),
+    _column("present", sa.SmallInteger(), "1 present, 0 judged absent", low=0, high=1),
     *_box("consensus box"),
-    _column("agreement", Float8, "share of annotators who agree with the consensus"),
-    _column("annotators", sa.Integer(), "annotators who judged this class on this frame"),
-    _column("annotation_id", sa.BigInteger(), "latest annotation that says so"),
+    _column("agreement", Float8, "share of annotators who agree with the consensus", low=0, high=1),
+    _column("annotators", sa.Integer(), "annotators who judged this class on this frame", low=1),
+    _column(
+        "annotation_id", sa.BigInteger(), "latest annotation that says so", of="annotations.annotation_id"
+    ),
     narrow=True,
 )
 
@@ -265,11 +358,11 @@ training_sets = _table(
     "One row per frame, class and target in a training set.",
     _id("training_set_id", "training set, named by its content", primary_key=True),
     _column("frame_id", sa.BigInteger(), "frame", primary_key=True, autoincrement=False),
-    _column("class_id", sa.Integer(), "class", primary_key=True, autoincrement=False),
-    _column("target", sa.SmallInteger(), "1 present, 0 absent"),
-    _column("split", sa.String(16), "train, validation or test"),
-    _column("weight", Float8, "weight of the row in training"),
-    _column("annotation_id", sa.BigInteger(), "annotation behind the target"),
+    _column("class_id", sa.Integer(), "class", primary_key=True, autoincrement=False, of="classes.class_id"),
+    _column("target", sa.SmallInteger(), "1 present, 0 absent", low=0, high=1),
+    _column("split", sa.String(16), "train, validation or test", one_of=SPLITS),
+    _column("weight", Float8, "weight of the row in training", low=0),
+    _column("annotation_id", sa.BigInteger(), "annotation behind the target", of="annotations.annotation_id"),
     narrow=True,
 )
 
@@ -278,14 +371,14 @@ checkpoints = _table(
     "One row per trained model.",
     _id("checkpoint_id", "checkpoint", primary_key=True),
     _column("parent_id", sa.String(64), "checkpoint that served when it was trained", null=True),
-    _id("embedder_id", "embedder whose vectors it reads"),
+    _id("embedder_id", "embedder whose vectors it reads", of="embedders.embedder_id"),
     _id("training_set_id", "training set"),
-    _column("task", sa.String(16), "single_label or multi_label"),
+    _column("task", sa.String(16), "single_label or multi_label", one_of=("single_label", "multi_label")),
     _column("head", sa.String(32), "kind of model on top of the embeddings"),
     _column("seed", sa.Integer(), "seed"),
     _column("hyperparameters", Json, "hyper-parameters, JSON"),
     _column("class_ids", Json, "classes it can tell, in the order of its outputs, JSON list"),
-    _column("labelled_frames", sa.Integer(), "labelled frames in its training split"),
+    _column("labelled_frames", sa.Integer(), "labelled frames in its training split", low=0),
     _column("uri", sa.Unicode(400), "path under the storage root"),
     _column("sha256", sa.String(64), "hash of the file"),
     _column("code_version", sa.String(64), "version of the training code"),
@@ -296,8 +389,8 @@ checkpoints = _table(
 evaluations = _table(
     "evaluations",
     "One row per metric of a checkpoint on a split, overall or per class.",
-    _id("checkpoint_id", "checkpoint", primary_key=True),
-    _column("split", sa.String(16), "validation or test", primary_key=True),
+    _id("checkpoint_id", "checkpoint", primary_key=True, of="checkpoints.checkpoint_id"),
+    _column("split", sa.String(16), "validation or test", primary_key=True, one_of=("validation", "test")),
     _column("metric", sa.String(40), "name of the metric", primary_key=True),
     _column(
         "class_id", sa.Integer(), "class; 0 is all classes together", primary_key=True, autoincrement=False
@@ -305,7 +398,7 @@ evaluations = _table(
     _column("value", Float8, "value; null where it is not defined", null=True),
     _column("low", Float8, "lower end of the 95 % interval", null=True),
     _column("high", Float8, "upper end of the 95 % interval", null=True),
-    _column("support", sa.Integer(), "frames (or positives, for a class) behind it"),
+    _column("support", sa.Integer(), "frames (or positives, for a class) behind it", low=0),
     narrow=True,
 )
 
@@ -313,11 +406,11 @@ promotions = _table(
     "promotions",
     "One row per decision on a checkpoint, by rule or by hand.",
     _column("promotion_id", sa.Integer(), "sequence number", primary_key=True, autoincrement=False),
-    _id("checkpoint_id", "checkpoint decided on"),
+    _id("checkpoint_id", "checkpoint decided on", of="checkpoints.checkpoint_id"),
     _column("serving_id", sa.String(64), "checkpoint that served at that time", null=True),
-    _column("promoted", sa.SmallInteger(), "1 to serve it, 0 to keep the serving one"),
+    _column("promoted", sa.SmallInteger(), "1 to serve it, 0 to keep the serving one", low=0, high=1),
     _column("reason", sa.UnicodeText(), "why, in plain words"),
-    _column("decided_by", sa.String(16), "rule or hand"),
+    _column("decided_by", sa.String(16), "rule or hand", one_of=("rule", "hand")),
     _column("run_id", sa.String(64), "Dagster run, if any", null=True),
     _column("decided_at", Utc, "time"),
 )
@@ -326,8 +419,8 @@ serving = _table(
     "serving",
     "The checkpoint that every view follows: one row.",
     _column("slot", sa.Integer(), "always 1", primary_key=True, autoincrement=False),
-    _id("checkpoint_id", "checkpoint that serves"),
-    _column("promotion_id", sa.Integer(), "decision behind it"),
+    _id("checkpoint_id", "checkpoint that serves", of="checkpoints.checkpoint_id"),
+    _column("promotion_id", sa.Integer(), "decision behind it", of="promotions.promotion_id"),
     _column("since_at", Utc, "when the pointer moved"),
     sa.CheckConstraint("slot = 1", name="one_row"),
 )
@@ -337,9 +430,9 @@ predictions = _table(
     "One row per predicted instance of a class on a frame.",
     _id("checkpoint_id", "checkpoint", primary_key=True),
     _column("frame_id", sa.BigInteger(), "frame", primary_key=True, autoincrement=False),
-    _column("instance", sa.Integer(), "number of the instance on the frame, from 0", primary_key=True),
-    _column("class_id", sa.Integer(), "predicted class"),
-    _column("confidence", Float4, "calibrated probability"),
+    _column("instance", sa.Integer(), "number of the instance on the frame, from 0", primary_key=True, low=0),
+    _column("class_id", sa.Integer(), "predicted class", of="classes.class_id"),
+    _column("confidence", Float4, "calibrated probability", low=0, high=1),
     *_box("box"),
     narrow=True,
 )
@@ -349,11 +442,13 @@ frame_scores = _table(
     "One row per checkpoint and frame: what the model makes of it and how sure it is.",
     _id("checkpoint_id", "checkpoint", primary_key=True),
     _column("frame_id", sa.BigInteger(), "frame", primary_key=True, autoincrement=False),
-    _column("top_class_id", sa.Integer(), "likeliest class"),
-    _column("confidence", Float4, "its probability"),
-    _column("runner_up_class_id", sa.Integer(), "second likeliest class", null=True),
-    _column("margin", Float4, "p1 - p2; multi-label: the smallest |2 p - 1|. Small is uncertain"),
-    _column("entropy", Float4, "entropy in nats; multi-label: sum of the binary entropies"),
+    _column("top_class_id", sa.Integer(), "likeliest class", of="classes.class_id"),
+    _column("confidence", Float4, "its probability", low=0, high=1),
+    _column("runner_up_class_id", sa.Integer(), "second likeliest class", null=True, of="classes.class_id"),
+    _column(
+        "margin", Float4, "p1 - p2; multi-label: the smallest |2 p - 1|. Small is uncertain", low=0, high=1
+    ),
+    _column("entropy", Float4, "entropy in nats; multi-label: sum of the binary entropies", low=0),
     _column("top_five", sa.LargeBinary(), "five likeliest classes with their probabilities, packed"),
     narrow=True,
 )
@@ -366,12 +461,18 @@ selection_batches = _table(
     _column("batch_id", sa.Integer(), "sequence number", primary_key=True, autoincrement=False),
     _column("strategy", sa.String(64), "strategy asked for"),
     _column(
-        "checkpoint_id", sa.String(64), "checkpoint whose scores it used; null at a cold start", null=True
+        "checkpoint_id",
+        sa.String(64),
+        "checkpoint whose scores it used; null at a cold start",
+        null=True,
+        of="checkpoints.checkpoint_id",
     ),
-    _column("embedder_id", sa.String(64), "embedder whose vectors it used", null=True),
+    _column(
+        "embedder_id", sa.String(64), "embedder whose vectors it used", null=True, of="embedders.embedder_id"
+    ),
     _column("seed", sa.BigInteger(), "seed of its draws"),
-    _column("budget", sa.Integer(), "frames asked for"),
-    _column("selected", sa.Integer(), "frames in it"),
+    _column("budget", sa.Integer(), "frames asked for", low=0),
+    _column("selected", sa.Integer(), "frames in it", low=0),
     _column("reason", sa.UnicodeText(), "how the batch came about, in plain words"),
     _column("left_out", Json, "candidates that the redundancy rule left out, by reason, JSON"),
     _column("tasks_uri", sa.Unicode(400), "labelling tasks under the storage root", null=True),
@@ -382,12 +483,24 @@ selection_batches = _table(
 selections = _table(
     "selections",
     "One row per frame in a batch.",
-    _column("batch_id", sa.Integer(), "batch", primary_key=True, autoincrement=False),
-    _column("rank", sa.Integer(), "order of labelling, from 1", primary_key=True, autoincrement=False),
+    _column(
+        "batch_id",
+        sa.Integer(),
+        "batch",
+        primary_key=True,
+        autoincrement=False,
+        of="selection_batches.batch_id",
+    ),
+    _column("rank", sa.Integer(), "order of labelling, from 1", primary_key=True, autoincrement=False, low=1),
     _column("frame_id", sa.BigInteger(), "frame", index=True),
     _column("score", Float8, "score the strategy gave it", null=True),
-    _column("arm", sa.String(16), "strategy, random, evaluation or second_opinion"),
-    _column("propensity", Float8, "probability of the draw, where it was random", null=True),
+    _column(
+        "arm",
+        sa.String(16),
+        "strategy, random, evaluation or second_opinion",
+        one_of=("strategy", "random", "evaluation", "second_opinion"),
+    ),
+    _column("propensity", Float8, "probability of the draw, where it was random", null=True, low=0, high=1),
     _column("reason", sa.Unicode(400), "why this frame"),
     sa.UniqueConstraint("batch_id", "frame_id"),
 )
@@ -395,9 +508,22 @@ selections = _table(
 passed_over = _table(
     "passed_over",
     "One row per frame that a strategy wanted in a batch and the redundancy rule left out.",
-    _column("batch_id", sa.Integer(), "batch", primary_key=True, autoincrement=False),
-    _column("frame_id", sa.BigInteger(), "frame left out", primary_key=True, autoincrement=False),
-    _column("place", sa.Integer(), "its place in the strategy's order, from 1"),
+    _column(
+        "batch_id",
+        sa.Integer(),
+        "batch",
+        primary_key=True,
+        autoincrement=False,
+        of="selection_batches.batch_id",
+    ),
+    _column(
+        "frame_id",
+        sa.BigInteger(),
+        "frame left out",
+        primary_key=True,
+        autoincrement=False,
+    ),
+    _column("place", sa.Integer(), "its place in the strategy's order, from 1", low=1),
     _column("score", Float8, "score the strategy gave it", null=True),
     _column("rule", sa.String(16), "clip, site, gap or cosine"),
     _column("reason", sa.Unicode(400), "why it was left out, in plain words"),
@@ -410,13 +536,20 @@ implausible_labels = _table(
     "One row per label that a model which did not see the frame's video finds implausible.",
     _id("checkpoint_id", "checkpoint whose like judged it", primary_key=True),
     _column("frame_id", sa.BigInteger(), "frame", primary_key=True, autoincrement=False),
-    _column("class_id", sa.Integer(), "class of the label", primary_key=True, autoincrement=False),
-    _column("present", sa.SmallInteger(), "what the label says: 1 present, 0 judged absent"),
-    _column("probability", Float8, "calibrated probability that the class is present"),
+    _column(
+        "class_id",
+        sa.Integer(),
+        "class of the label",
+        primary_key=True,
+        autoincrement=False,
+        of="classes.class_id",
+    ),
+    _column("present", sa.SmallInteger(), "what the label says: 1 present, 0 judged absent", low=0, high=1),
+    _column("probability", Float8, "calibrated probability that the class is present", low=0, high=1),
     _column("suggested_class_id", sa.Integer(), "single_label: the class it looks like", null=True),
     _column("suggested_probability", Float8, "its calibrated probability", null=True),
-    _column("quality", Float8, "probability of what the label says; small is implausible"),
-    _column("split", sa.String(16), "train, validation or test"),
+    _column("quality", Float8, "probability of what the label says; small is implausible", low=0, high=1),
+    _column("split", sa.String(16), "train, validation or test", one_of=SPLITS),
     _column("annotation_id", sa.BigInteger(), "latest annotation behind the label"),
     narrow=True,
 )
@@ -430,13 +563,15 @@ second_opinions = _table(
     _column(
         "class_id", sa.Integer(), "class that makes it so; null where the frame as a whole does", null=True
     ),
-    _column("annotators", sa.Integer(), "annotators who judged the frame"),
-    _column("divided", sa.SmallInteger(), "1 if they do not agree on every class"),
+    _column("annotators", sa.Integer(), "annotators who judged the frame", low=1),
+    _column("divided", sa.SmallInteger(), "1 if they do not agree on every class", low=0, high=1),
     _column(
         "model_right",
         sa.SmallInteger(),
         "1 if a model without the frame's clip says of it what people say; null where it cannot",
         null=True,
+        low=0,
+        high=1,
     ),
     _column("model_weight", Float8, "weight of the model's answer in the scores of this checkpoint"),
     _column("annotator_weight", Float8, "weight of an annotator's answer in them"),
@@ -446,24 +581,47 @@ second_opinions = _table(
 labelling_progress = _table(
     "labelling_progress",
     "One row per checkpoint that served: what labels have bought so far, and whether more of them pay.",
-    _id("checkpoint_id", "checkpoint", primary_key=True),
-    _column("labelled_frames", sa.Integer(), "labelled training frames behind it"),
-    _column("holdout_frames", sa.Integer(), "labelled test frames that it was measured on"),
+    _id("checkpoint_id", "checkpoint", primary_key=True, of="checkpoints.checkpoint_id"),
+    _column("labelled_frames", sa.Integer(), "labelled training frames behind it", low=0),
+    _column("holdout_frames", sa.Integer(), "labelled test frames that it was measured on", low=0),
     _column("metric", sa.String(40), "metric on the hold-out"),
     _column("value", Float8, "its value; null where it is not defined", null=True),
     _column("low", Float8, "lower end of the 95 % interval", null=True),
     _column("high", Float8, "upper end of the 95 % interval", null=True),
-    _column("random_frames", sa.Integer(), "judged frames of random arms behind the next three columns"),
-    _column("random_accuracy", Float8, "share of training frames it gets wholly right, estimated", null=True),
+    _column(
+        "random_frames", sa.Integer(), "judged frames of random arms behind the next three columns", low=0
+    ),
+    _column(
+        "random_accuracy",
+        Float8,
+        "share of training frames it gets wholly right, estimated",
+        null=True,
+        low=0,
+        high=1,
+    ),
     _column("random_low", Float8, "lower end of the 95 % interval", null=True),
     _column("random_high", Float8, "upper end of the 95 % interval", null=True),
     _column(
-        "stability", Float8, "kappa of its answers with those of the model before, same frames", null=True
+        "stability",
+        Float8,
+        "kappa of its answers with those of the model before, same frames",
+        null=True,
+        low=-1,
+        high=1,
     ),
-    _column("uncertainty", Float8, "mean of 1 - margin over a sample of the archive, in [0, 1]", null=True),
+    _column(
+        "uncertainty",
+        Float8,
+        "mean of 1 - margin over a sample of the archive, in [0, 1]",
+        null=True,
+        low=0,
+        high=1,
+    ),
     _column("gain", Float8, "gain of the metric per 100 labels, over the latest checkpoints", null=True),
     _column("gain_high", Float8, "upper end of the 95 % interval of the gain", null=True),
-    _column("advice", sa.String(16), "too_early, go_on or may_stop"),
+    _column(
+        "advice", sa.String(16), "too_early, go_on or may_stop", one_of=("too_early", "go_on", "may_stop")
+    ),
     _column("reason", sa.UnicodeText(), "why, in plain words"),
     _column("measured_at", Utc, "time"),
 )
@@ -471,50 +629,72 @@ labelling_progress = _table(
 arm_comparisons = _table(
     "arm_comparisons",
     "One row per checkpoint that served: models of as many random labels and labels of the strategy, on one hold-out.",
-    _id("checkpoint_id", "checkpoint", primary_key=True),
+    _id("checkpoint_id", "checkpoint", primary_key=True, of="checkpoints.checkpoint_id"),
     _column("labels_each", sa.Integer(), "labelled frames that each of the two models learned from"),
     _column("batches", sa.Integer(), "batches they came from, as many of each arm from each batch"),
     _column("holdout_frames", sa.Integer(), "judged frames of the evaluation arm that both were tried on"),
     _column(
-        "random_accuracy", Float8, "share of hold-out frames that the random labels get right", null=True
+        "random_accuracy",
+        Float8,
+        "share of hold-out frames that the random labels get right",
+        null=True,
+        low=0,
+        high=1,
     ),
-    _column("strategy_accuracy", Float8, "the same of the strategy's labels, mean over draws", null=True),
+    _column(
+        "strategy_accuracy",
+        Float8,
+        "the same of the strategy's labels, mean over draws",
+        null=True,
+        low=0,
+        high=1,
+    ),
     _column("difference", Float8, "strategy_accuracy - random_accuracy", null=True),
     _column("low", Float8, "lower end of the 95 % interval of the difference", null=True),
     _column("high", Float8, "upper end of the 95 % interval of the difference", null=True),
-    _column("verdict", sa.String(16), "too_early, better, worse or level"),
+    _column(
+        "verdict",
+        sa.String(16),
+        "too_early, better, worse or level",
+        one_of=("too_early", "better", "worse", "level"),
+    ),
     _column("measured_at", Utc, "time"),
 )
 
 slice_metrics = _table(
     "slice_metrics",
     "One row per metric of a checkpoint on a slice of the labelled hold-out, against all frames outside the slice.",
-    _id("checkpoint_id", "checkpoint", primary_key=True),
+    _id("checkpoint_id", "checkpoint", primary_key=True, of="checkpoints.checkpoint_id"),
     _column("dimension", sa.String(16), "site, camera, season, hour, light or class", primary_key=True),
     _column("slice", sa.Unicode(200), "value of the dimension, such as the name of a site", primary_key=True),
     _column("metric", sa.String(40), "metric", primary_key=True),
     _column("value", Float8, "value on the slice; null where it is not defined", null=True),
     _column("low", Float8, "lower end of the 95 % interval", null=True),
     _column("high", Float8, "upper end of the 95 % interval", null=True),
-    _column("support", sa.Integer(), "labelled hold-out frames in the slice"),
-    _column("videos", sa.Integer(), "videos they come from"),
+    _column("support", sa.Integer(), "labelled hold-out frames in the slice", low=0),
+    _column("videos", sa.Integer(), "videos they come from", low=0),
     _column("difference", Float8, "value on the slice less that on the rest", null=True),
     _column("difference_low", Float8, "lower end of its 95 % interval", null=True),
     _column("difference_high", Float8, "upper end of its 95 % interval", null=True),
     _column(
-        "p_value", Float8, "of the slice being no worse than the rest, adjusted for all slices", null=True
+        "p_value",
+        Float8,
+        "of the slice being no worse than the rest, adjusted for all slices",
+        null=True,
+        low=0,
+        high=1,
     ),
-    _column("worse", sa.SmallInteger(), "1 if significantly worse than the rest"),
+    _column("worse", sa.SmallInteger(), "1 if significantly worse than the rest", low=0, high=1),
     _column("measured_at", Utc, "time"),
 )
 
 video_summaries = _table(
     "video_summaries",
     "One row per embedder and video: the video in a few numbers, read by drift statistics in place of its frames.",
-    _id("embedder_id", "embedder", primary_key=True),
-    _id("video_id", "video", primary_key=True),
+    _id("embedder_id", "embedder", primary_key=True, of="embedders.embedder_id"),
+    _id("video_id", "video", primary_key=True, of="videos.video_id"),
     _column("frames_version", sa.String(200), "version of the video's frames that it sums up", null=True),
-    _column("frames", sa.Integer(), "frames summed up"),
+    _column("frames", sa.Integer(), "frames summed up", low=1),
     _column("brightness", Float8, "median of the log of brightness"),
     _column("sharpness", Float8, "median of the log of sharpness"),
     _column("direction", sa.LargeBinary(), "mean direction of its vectors, packed little-endian float32"),
@@ -524,13 +704,13 @@ video_summaries = _table(
 video_scores = _table(
     "video_scores",
     "One row per checkpoint and video: the model's answers on the video in a few numbers.",
-    _id("checkpoint_id", "checkpoint", primary_key=True),
-    _id("video_id", "video", primary_key=True),
+    _id("checkpoint_id", "checkpoint", primary_key=True, of="checkpoints.checkpoint_id"),
+    _id("video_id", "video", primary_key=True, of="videos.video_id"),
     _column("frames_version", sa.String(200), "version of the video's frames that was scored", null=True),
-    _column("frames", sa.Integer(), "frames scored"),
-    _column("confidence", Float8, "mean confidence in the likeliest class"),
-    _column("margin", Float8, "mean margin"),
-    _column("entropy", Float8, "mean entropy, nats"),
+    _column("frames", sa.Integer(), "frames scored", low=1),
+    _column("confidence", Float8, "mean confidence in the likeliest class", low=0, high=1),
+    _column("margin", Float8, "mean margin", low=0, high=1),
+    _column("entropy", Float8, "mean entropy, nats", low=0),
     _column("class_frames", Json, "frames by likeliest class, JSON object of class_id and count"),
     _column("measured_at", Utc, "time"),
 )
@@ -545,13 +725,20 @@ drift_results = _table(
     _column("value", Float8, "value on the subject", null=True),
     _column("reference", Float8, "value on the reference", null=True),
     _column("threshold", Float8, "bound beyond which it counts as drift", null=True),
-    _column("drifted", sa.SmallInteger(), "1 if beyond the bound"),
+    _column("drifted", sa.SmallInteger(), "1 if beyond the bound", low=0, high=1),
     _column("report_uri", sa.Unicode(400), "report under the storage root", null=True),
     _column("run_id", sa.String(64), "Dagster run", null=True),
     _column("measured_at", Utc, "time"),
-    _column("p_value", Float8, "chance of a value as far out on an undrifted subject", null=True),
     _column(
-        "adjusted_p_value", Float8, "the same, adjusted for all that was compared in one tick", null=True
+        "p_value", Float8, "chance of a value as far out on an undrifted subject", null=True, low=0, high=1
+    ),
+    _column(
+        "adjusted_p_value",
+        Float8,
+        "the same, adjusted for all that was compared in one tick",
+        null=True,
+        low=0,
+        high=1,
     ),
 )
 
@@ -559,10 +746,10 @@ embedding_maps = _table(
     "embedding_maps",
     "One row per map of the archive in two dimensions.",
     _id("map_id", "map", primary_key=True),
-    _id("embedder_id", "embedder whose vectors it shows"),
+    _id("embedder_id", "embedder whose vectors it shows", of="embedders.embedder_id"),
     _column("parent_id", sa.String(64), "map whose points it kept in place", null=True),
     _column("method", sa.String(64), "how the points were laid out"),
-    _column("points", sa.Integer(), "frames on it"),
+    _column("points", sa.Integer(), "frames on it", low=0),
     _column("of_frames", sa.BigInteger(), "frames with a vector when it was made"),
     _column("seed", sa.Integer(), "seed"),
     _column("uri", sa.Unicode(400), "page under the storage root", null=True),
@@ -573,7 +760,7 @@ embedding_maps = _table(
 map_points = _table(
     "map_points",
     "One row per frame on a map.",
-    _id("map_id", "map", primary_key=True),
+    _id("map_id", "map", primary_key=True, of="embedding_maps.map_id"),
     _column("frame_id", Key, "frame", primary_key=True, autoincrement=False),
     _column("x", Float4, "first coordinate"),
     _column("y", Float4, "second coordinate"),
@@ -598,15 +785,16 @@ incidents = _table(
     "incidents",
     "One row per failed run or failing check, with cause and fix in plain words.",
     _id("incident_id", "the failed run, or a hash of run, asset and check", primary_key=True),
-    _column("kind", sa.String(16), "run or check"),
+    _column("kind", sa.String(16), "run or check", one_of=("run", "check")),
     _column("run_id", sa.String(64), "Dagster run", index=True),
     _column("job", sa.String(64), "job"),
     _column("step", sa.String(200), "step that failed, if any", null=True),
     _column("asset", sa.String(64), "asset that was checked", null=True),
     _column("check_name", sa.String(200), "check that failed", null=True),
-    _column("severity", sa.String(16), "error or warning"),
+    _column("severity", sa.String(16), "error or warning", one_of=("error", "warning")),
     _column("cause", sa.UnicodeText(), "what went wrong"),
     _column("fix", sa.UnicodeText(), "what to do"),
     _column("happened_at", Utc, "time"),
     _column("notified_at", Utc, "when the owner's webhook or mailbox took it", null=True),
+    _column("resolved_at", Utc, "when the check passed, or a run of the job succeeded, again", null=True),
 )

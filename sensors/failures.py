@@ -105,14 +105,14 @@ def messages(error: Any) -> Iterator[str]:
     name="failures",
     monitor_all_code_locations=False,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Every failed run gets an incident row with cause and fix.",
+    description="Notes every failed run as an incident, with its cause and what to do in plain words.",
 )
 def failures(context: dg.RunFailureSensorContext, archive: Archive) -> None:
     """Note the incident; once a run."""
     events = context.get_step_failure_events()
     error = events[0].step_failure_data.error if events else None
     incident = explain(list(messages(error)) or [context.failure_event.message or ""])
-    archive.monitoring.record_incident(
+    archive.incidents.record(
         {
             "incident_id": context.dagster_run.run_id,
             "kind": "run",

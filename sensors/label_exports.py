@@ -6,7 +6,7 @@ from datetime import datetime
 import dagster as dg
 
 from al_assets import jobs
-from al_assets.automation import LoopState, decide_learn
+from al_assets.automation import LoopState, counted, decide_learn
 from al_assets.frames.registration import LOOKS_BEFORE_READING
 from al_assets.settings import Settings
 from resources.archive import Archive
@@ -110,7 +110,7 @@ def make_label_exports(settings: Settings) -> dg.SensorDefinition:
         job=jobs.learn,
         minimum_interval_seconds=settings.sensors.interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="New label exports; then one learn run that imports them all.",
+        description="Looks for new exports of the labelling tool, and asks for one learn run that imports them all.",
     )
     def label_exports(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult:
         new, waiting, faults = register_exports(archive, settings, archive.now())
@@ -126,7 +126,9 @@ def make_label_exports(settings: Settings) -> dg.SensorDefinition:
                 ended=ended(context.instance, jobs.LEARN, work) if unclaimed or changes else "",
             )
         )
-        notes = [f"{waiting} files must stand still for one more look"] if waiting else []
+        notes = []
+        if waiting:
+            notes = [f"{counted(waiting, 'file')} may still be growing and will be looked at again"]
         message = "; ".join([decision.reason, *notes, *faults[:FAULTS_SHOWN]])
         context.log.info(message)
         return dg.SensorResult(

@@ -111,7 +111,7 @@ def make_labelling_tool(settings: Settings) -> dg.SensorDefinition:
         job=jobs.sync_labels,
         minimum_interval_seconds=settings.sensors.interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tasks that the connected Label Studio lacks, and answers in it that are finished.",
+        description="Compares a connected Label Studio with the open tasks: adds what it lacks, fetches what is done.",
     )
     def labelling_tool(
         context: dg.SensorEvaluationContext, archive: Archive, labelling_tool: LabelStudio

@@ -4,9 +4,9 @@ import dagster as dg
 
 from al_assets import jobs
 from al_assets.automation import ModelState, RetrainingPolicy, decide_retraining
-from al_assets.drift.assets import PER_VIDEO
 from al_assets.settings import Settings
 from resources.archive import Archive
+from resources.queries.monitoring import VIDEO_DRIFT
 from sensors.runs import busy, digest, ended, request
 
 
@@ -15,9 +15,8 @@ def model_state(archive: Archive) -> ModelState:
     serving, newest = archive.models.serving(), archive.models.latest()
     if serving is None or newest is None:
         return ModelState(None, 0, archive.selection.open_tasks(), 0, 0, 0)
-    results = archive.monitoring.drift(PER_VIDEO, serving.checkpoint_id)
     # Only what came since: drift of the archive that the model already knows must not drown out the news.
-    results = results[results["subject"].isin(archive.videos.registered_since(serving.trained_at))]
+    results = archive.drift.compared_since(VIDEO_DRIFT, serving.checkpoint_id, serving.trained_at)
     adrift = results[results["drifted"] == 1]
     batch = archive.selection.latest_batch()
     latest = adrift["measured_at"].max() if len(adrift) else None
@@ -26,9 +25,10 @@ def model_state(archive: Archive) -> ModelState:
         # Since the newest training: one whose model was not promoted has seen them, and will again.
         new_labels=archive.selection.labels_since(newest.trained_at),
         open_tasks=archive.selection.open_tasks(),
-        drifted_videos=int(adrift["subject"].nunique()),
-        compared_videos=int(results["subject"].nunique()),
+        drifted_videos=len(adrift),
+        compared_videos=len(results),
         batches_since_drift=int(bool(batch and latest is not None and batch["created_at"] >= latest)),
+        drifted_ids=tuple(adrift["subject"]),
     )
 
 
@@ -41,7 +41,7 @@ def make_retraining(settings: Settings) -> dg.SensorDefinition:
         jobs=[jobs.learn, jobs.select_batch],
         minimum_interval_seconds=max(settings.sensors.interval_seconds, 60),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Drift, label gain and age of the model, compared with [retraining] in al.toml.",
+        description="Asks for training when the model is old, and for a batch when new videos have drifted.",
     )
     def retraining(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult:
         state = model_state(archive)

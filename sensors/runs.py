@@ -11,13 +11,12 @@ from functools import cached_property
 import dagster as dg
 
 from al_assets.automation import IN_FLIGHT, REASON_TAG, WORK_TAG, keys_between
-from al_assets.jobs import INGEST, LEARN_ASSETS, SYNC
+from al_assets.jobs import INGEST, INGEST_ASSETS, LEARN_ASSETS, SYNC
 from resources.queries.chunks import in_chunks
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 ANY_ASSETS = "__ASSET_JOB"
 """Dagster's own job, as which assets run that a person materialises in the UI."""
-INGEST_ASSETS = ("frames", "embeddings")
 SYNC_ASSETS = ("labelling_project",)
 LOOKED_BACK = 200
 """Failed runs looked at: the newest, so that a tick's cost does not grow with history."""

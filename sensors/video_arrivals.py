@@ -233,7 +233,8 @@ def make_video_arrivals(settings: Settings) -> dg.SensorDefinition:
         jobs=[jobs.ingest_videos, jobs.score, jobs.select_batch],
         minimum_interval_seconds=settings.sensors.interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="New, moved, replaced and missing videos; then frames, vectors, scores and the first batch.",
+        description="Looks for new, moved, replaced and missing videos, and asks for the frames, vectors and scores "
+        "that they lack, and for the first batch.",
     )
     def video_arrivals(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult:
         registration, faults = register_arrivals(archive, settings, archive.now())
@@ -248,7 +249,7 @@ def make_video_arrivals(settings: Settings) -> dg.SensorDefinition:
         ]
         more, reasons = ([], []) if requests else _follow_up(context, archive, settings, ingest)
         shown = faults[:FAULTS_SHOWN] + [f"{len(faults)} faults in all"] * (len(faults) > FAULTS_SHOWN)
-        message = "; ".join([registration.summary, *shown, plan.reason, *reasons])
+        message = "; ".join([f"videos/: {registration.summary}", *shown, plan.reason, *reasons])
         context.log.info(message)
         return dg.SensorResult(
             run_requests=[*requests, *more],

@@ -102,7 +102,7 @@ def test_a_video_is_tried_twice_once_alone_and_then_left(failed: str, attempts: 
     )
     plan = plan_ingest(state, videos_per_run=9, runs_at_once=9)
     assert bool(plan.ranges) == again
-    assert ("1 failed twice and wait for a person (a)" in plan.reason) == (not again)
+    assert ("1 failed twice and waits for a person (a)" in plan.reason) == (not again)
 
 
 def test_learn_waits_for_exports_and_for_its_turn() -> None:
@@ -111,7 +111,7 @@ def test_learn_waits_for_exports_and_for_its_turn() -> None:
     assert decide_learn(LoopState(unclaimed_exports=2)).reason == "2 new label exports"
     assert decide_learn(LoopState(class_changes=3)).reason == "3 changes of classes"
     assert (
-        "failed on these: 1 new label exports"
+        "failed on these: 1 new label export;"
         in decide_learn(LoopState(unclaimed_exports=1, ended="failed")).reason
     )
 
@@ -151,8 +151,8 @@ def model(**values: object) -> ModelState:
     ("state", "job", "words"),
     [
         (model(trained_at=None), None, "no model serves yet"),
-        (model(), None, "0 of 10 new videos drift; the policy asks at 50%"),
-        (model(compared_videos=0), None, "0 of 0 new videos drift"),
+        (model(), None, "0 of 10 new videos drift from what the model was trained on; from 50% on"),
+        (model(compared_videos=0), None, "no video has come since"),
         (
             model(trained_at=NOW - timedelta(days=31), new_labels=10),
             "learn",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from al_assets.bench import CASES, UnknownCaseError, run_case
+from al_assets.benches.cases import CASES, UnknownCaseError, run_case
 
 RATIOS = {
     "ingest": {"index_vs_decode"},
@@ -34,6 +34,9 @@ RATIOS = {
         for name in ("least_confidence", "margin", "entropy", "auto")
     },
     "selection": {"core_set_vs_bare_blas", "typiclust_vs_scikit_activeml", "dropquery_vs_scikit_activeml"},
+    "map": {"neighbours_kept_vs_two_components", "placing_vs_layout"},
+    "similar": {"recall_at_10", "index_vs_exact"},
+    "drift": {"undrifted_ticks_left_alone"},
     "design": {"sqlite_margin_vs_plain_write_seconds", "sqlite_rowid_vs_plain_mib"},
 }
 
@@ -48,5 +51,5 @@ def test_a_case_gives_its_ratios_with_machine_and_versions(case: str, tmp_path: 
 
 
 def test_an_unknown_case_names_those_there_are() -> None:
-    with pytest.raises(UnknownCaseError, match="ingest, embed, io, score"):
+    with pytest.raises(UnknownCaseError, match="ingest, embed, score, io"):
         run_case("speed", rows=1)

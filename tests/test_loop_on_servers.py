@@ -108,7 +108,7 @@ def test_every_clip_is_indexed_embedded_and_scored(servers: Servers) -> None:
     counts = archive.monitoring.counts(["frames", "embeddings", "promotions", "selection_batches"])
     assert counts["frames"] == counts["embeddings"] == 10 * 6
     assert (counts["promotions"], counts["selection_batches"]) == (2, 3)
-    assert archive.monitoring.incidents().empty
+    assert archive.incidents.all().empty
 
 
 def test_names_that_look_like_sql_went_through_the_whole_loop(servers: Servers) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from al_assets.peers_bench import ASK_A_MODEL, PEERS, Peer
+from al_assets.benches.peers import ASK_A_MODEL, PEERS, Peer
 from al_assets.selection.pool import Linear, Pool
 from al_assets.selection.strategies.ranking import NoModelError
 

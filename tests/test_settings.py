@@ -42,10 +42,10 @@ def test_every_default_would_be_accepted_if_it_were_written() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tusk = 1", "tusk is not a setting; allowed here: archive, classes, "),
-        ("[selecton]\nseed = 1", "selecton is not a setting; allowed here: archive, classes, "),
+        ("tusk = 1", "tusk is not a setting; allowed here: alerts, archive, "),
+        ("[selecton]\nseed = 1", "selecton is not a setting; allowed here: alerts, archive, "),
         ("[selection]\nbatchsize = 5", "[selection] batchsize is not a setting; allowed here: batch_size, "),
-        ("[archive.deep]\nx = 1", "[archive] deep is not a setting; allowed here: split_by, split_seed"),
+        ("[archive.deep]\nx = 1", "[archive] deep is not a setting; allowed here: owners, split_by, split_seed"),
         ('task = "detection"', "task = \"detection\": Input should be 'single_label' or 'multi_label'"),
         ("archive = 3", "archive = 3: is a section: write [archive] and its keys below it"),
         ("[classes]\naliases = 3", "[classes] aliases = 3: is a section: write [classes.aliases]"),
@@ -66,6 +66,23 @@ def test_every_default_would_be_accepted_if_it_were_written() -> None:
         ("[mining]\nsites = 3", "[mining] sites = 3: should be a list of names"),
         ("[mining]\nexamples = [true]", "should be a list of names"),
         ("[mining]\nbox_area_from = 0.5\nbox_area_to = 0.2", "box_area_from is larger than box_area_to"),
+        (
+            '[quota]\nslices = {"sit:north" = 0.2}',
+            '[quota.slices] "sit" is no dimension; choose one of site, ',
+        ),
+        (
+            "[quota]\nslices = {north = 0.2}",
+            '"north" names no slice; write "dimension:name", e.g. "site:north"',
+        ),
+        ('[quota]\nslices = {"light:dusk" = 0.2}', '"dusk" is no light; choose one of dark, medium, bright'),
+        (
+            '[quota]\nslices = {"site:a" = 2}',
+            "[quota.slices] site:a = 2: Input should be less than or equal to 1",
+        ),
+        (
+            '[quota]\nslices = {"site:a" = 0.8}',
+            "[quota] the shares of site:a, worse_slices, drifted_videos are 1.2 together, and at most 1",
+        ),
         (
             "[mining]\nconfidence_below = 0",
             "[mining] confidence_below = 0: Input should be greater than 0",

@@ -1,4 +1,7 @@
-"""The asset `embeddings`: frames become vectors. Backbones and batching live in the modules beside."""
+"""The assets `embeddings` and `similarity_index`: frames become vectors, and vectors an index of look-alikes.
+
+Backbones, batching and the index itself live in the modules beside.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from al_assets.frames.images import read_image
 from al_assets.keys import frame_index_of, frame_range
 from al_assets.partitions import VIDEOS
 from al_assets.settings import EmbeddingsSettings, Settings
+from al_assets.similarity_files import update_index
 from resources.archive import Archive
 from resources.pixels import StoragePixels
 from resources.queries.videos import Video, coverage_row
@@ -122,3 +126,21 @@ def _slice(
 def _batch(backbone: Backbone, batch: pa.RecordBatch) -> pa.RecordBatch:
     ids = pa.array([backbone.embedder_id] * batch.num_rows, pa.string())
     return pa.record_batch({"embedder_id": ids, **{name: batch[name] for name in VECTOR_SCHEMA.names}})
+
+
+@dg.asset(
+    group_name="scoring",
+    kinds={"faiss", "file"},
+    # Which embedder's vectors are asked for is the serving model's matter.
+    deps=[embeddings, dg.AssetKey("serving_checkpoint")],
+    retry_policy=RETRY,
+    code_version="1",
+)
+def similarity_index(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """The index by which `al similar` finds look-alikes in a large archive; a small one is searched without it."""
+    embedder_id = archive.maps.embedder_in_use()
+    frames = archive.maps.count(embedder_id) if embedder_id else 0
+    if embedder_id is None or frames <= settings.similar.exact_frames:
+        why = f"{frames} frames are compared one by one; above [similar] exact_frames there is an index"
+        return dg.MaterializeResult(metadata={"why": why})
+    return dg.MaterializeResult(metadata=dict(update_index(archive, embedder_id)))

@@ -26,22 +26,4 @@ def every_video_was_read(archive: Archive) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(
-    asset=frames, blocking=True, description="Times, sizes and qualities are within their bounds."
-)
-def frames_are_within_bounds(archive: Archive) -> dg.AssetCheckResult:
-    """An error that stops what follows: a frame out of bounds means that decoding went wrong."""
-    bad = archive.monitoring.bad_rows(
-        "frames",
-        {
-            "brightness_outside_0_1": lambda c: (c.brightness < 0) | (c.brightness > 1),
-            "negative_sharpness": lambda c: c.sharpness < 0,
-            "negative_time": lambda c: c.pts_ms < 0,
-            "no_size": lambda c: (c.width <= 0) | (c.height <= 0),
-            "repeats_itself": lambda c: c.duplicate_of >= c.frame_id,
-        },
-    )
-    return dg.AssetCheckResult(passed=not any(bad.values()), metadata=dict(bad))
-
-
-CHECKS = (every_video_was_read, frames_are_within_bounds)
+CHECKS = (every_video_was_read,)

@@ -1,28 +1,9 @@
-"""Checks on predictions: statements about completeness and bounds. Aggregates only."""
+"""Checks on predictions: statements about completeness. Aggregates only."""
 
 import dagster as dg
 
-from al_assets.predictions.assets import predictions, serving_checkpoint
+from al_assets.predictions.assets import serving_checkpoint
 from resources.archive import Archive
-
-SLACK = 1e-6
-"""Rounding of float32."""
-
-
-@dg.asset_check(
-    asset=predictions, blocking=True, description="Probabilities and margins lie between 0 and 1."
-)
-def scores_are_within_bounds(archive: Archive) -> dg.AssetCheckResult:
-    """An error that keeps the serving pointer where it is."""
-    bad = archive.monitoring.bad_rows(
-        "frame_scores",
-        {
-            "confidence": lambda c: (c.confidence < -SLACK) | (c.confidence > 1 + SLACK),
-            "margin": lambda c: (c.margin < -SLACK) | (c.margin > 1 + SLACK),
-            "entropy": lambda c: c.entropy < -SLACK,
-        },
-    )
-    return dg.AssetCheckResult(passed=not any(bad.values()), metadata=dict(bad))
 
 
 @dg.asset_check(asset=serving_checkpoint, description="The serving model has scored every frame.")
@@ -42,4 +23,4 @@ def every_frame_is_scored(archive: Archive) -> dg.AssetCheckResult:
     )
 
 
-CHECKS = (scores_are_within_bounds, every_frame_is_scored)
+CHECKS = (every_frame_is_scored,)

@@ -1,34 +1,38 @@
-"""The assets `labelling_worth` and `model_report`: what labels bought and what the model is worth.
+"""The assets that people read: `labelling_worth`, `arm_comparison`, the three reports and the embedding map.
 
-Plots and pages live beside, the signals in `selection/stopping.py`.
+Thin: what a page says is read in `al_assets/*_pages.py`, plots and layout live beside.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from al_assets.automation import RETRY
-from al_assets.drift.assets import PER_VIDEO, drift_report
-from al_assets.labelling_progress import number, progress
+from al_assets.drift.assets import drift_report
+from al_assets.labelling_progress import progress
 from al_assets.live_comparison import compare_arms
+from al_assets.pages.archive import archive_page
+from al_assets.pages.archive_map import PAGE as MAP_PAGE
+from al_assets.pages.archive_map import map_slice
+from al_assets.pages.batch import batch_page
+from al_assets.pages.index import write_index
+from al_assets.pages.map_pictures import page_of
+from al_assets.pages.model import curve_points, model_sections, summary
 from al_assets.pictures import picture
 from al_assets.predictions.assets import serving_checkpoint
-from al_assets.reports.html import Section, page
-from al_assets.reports.plots import CurvePoint, arms_svg, class_distribution_svg, learning_curve_svg
+from al_assets.reports.html import page
+from al_assets.reports.plots import learning_curve_svg
 from al_assets.review.assets import label_review
-from al_assets.selection.assets import selection_batch
+from al_assets.selection.assets import labelling_tasks
 from al_assets.settings import Settings
+from al_assets.slice_quality import slice_quality
 from resources.archive import Archive
-from resources.rows import rows_of
 
-REPORT = "reports/model_report.html"
-REVIEW = (
-    "Labels of training videos that models of the other clips find implausible; nothing is changed by itself."
-)
-ARMS = (
-    "Models of as many labels of each arm, from the same batches, on hold-out frames drawn at random and weighed by "
-    "their chance: what the strategy's labels bring above random ones, with 95 % intervals."
-)
-ADVICE = {"too_early": "Too early to say", "go_on": "Go on", "may_stop": "You may stop"}
+MODEL_REPORT = "reports/model_report.html"
+ARCHIVE_REPORT = "reports/archive_report.html"
+BATCH_REPORT = "reports/batch_report.html"
 
 
 @dg.asset(
@@ -77,175 +81,104 @@ def arm_comparison(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg
     return dg.MaterializeResult(value=pd.DataFrame([row]), metadata=shown)
 
 
+# The reports come after the labelling tasks: a person must never wait for a picture.
 @dg.asset(
     group_name="reports",
     kinds={"matplotlib", "file"},
-    deps=[selection_batch, drift_report, labelling_worth, arm_comparison],
-    code_version="1",
+    deps=[labelling_tasks, drift_report, slice_quality, labelling_worth, arm_comparison],
+    retry_policy=RETRY,
+    code_version="2",
 )
 def model_report(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
-    """Learning curve, quality per class, decisions, drift and the newest batch, on one page in storage."""
+    """What the model is worth: learning curve, quality per class, reliability, what it confuses and why, decisions."""
     metric = settings.promotion.metric
     curve = archive.monitoring.view("learning_curve")
     curve = curve[(curve["metric"] == metric) & curve["value"].notna()]
-    plot = learning_curve_svg({"hold-out labels": _points(curve)}, metric.replace("_", " "))
-    text = page("Model report", _summary(archive, metric), sections(archive, plot))
-    archive.storage.write(REPORT, text.encode())
-    return dg.MaterializeResult(
-        metadata={
-            "report": dg.MetadataValue.url(archive.storage.uri(REPORT)),
-            "learning_curve": picture(plot, "learning curve"),
-            "bytes": len(text),
-        }
-    )
+    plot = learning_curve_svg({"hold-out labels": curve_points(curve)}, metric.replace("_", " "))
+    text = page("Model report", summary(archive, metric), model_sections(archive, settings, plot))
+    return _written(archive, MODEL_REPORT, text, {"learning_curve": picture(plot, "learning curve")})
 
 
-def _points(curve: pd.DataFrame) -> list[CurvePoint]:
-    return [
-        CurvePoint(int(row.labelled_frames), float(row.value), number(row.low), number(row.high))
-        for row in rows_of(curve)
-    ]
+@dg.asset(
+    group_name="reports",
+    kinds={"matplotlib", "file"},
+    deps=[serving_checkpoint, labelling_tasks],
+    retry_policy=RETRY,
+    code_version="1",
+)
+def archive_report(archive: Archive) -> dg.MaterializeResult:
+    """What the archive holds: coverage by site and time, sightings, who is with whom, repeats, failures, labels.
+
+    Reads sums over views, in time proportional to the frames and in memory to the videos (`al bench views`).
+    """
+    shown = archive_page(archive)
+    text = page("Archive report", shown.summary, shown.sections)
+    metadata = {"coverage": picture(shown.picture, "coverage")} if shown.picture else {}
+    return _written(archive, ARCHIVE_REPORT, text, {**metadata, **shown.numbers})
 
 
-def _summary(archive: Archive, metric: str) -> str:
-    serving = archive.models.serving()
-    counts = archive.labels.totals()
-    told = f"{archive.frames.count()} frames, {counts['labelled_frames']} of them labelled"
-    if serving is None:
-        return f"{told}; no model serves yet."
-    value, support = archive.models.metric(serving.checkpoint_id, metric)
-    measured = (
-        f"{metric} {value:.3f} on {support} hold-out frames" if value is not None else "not measured yet"
-    )
-    return f"{told}; {serving.checkpoint_id} serves, {measured}."
-
-
-def sections(archive: Archive, plot: str) -> list[Section]:
-    """Sections of the report, each from a view or a table."""
-    distribution = archive.monitoring.view("class_distribution")
-    counts = {
-        "labelled": dict(zip(distribution["class_name"], distribution["labelled_frames"], strict=True)),
-        "predicted only": dict(
-            zip(distribution["class_name"], distribution["predicted_frames"], strict=True)
-        ),
-    }
-    decisions = archive.models.decisions()[
-        ["decided_at", "checkpoint_id", "promoted", "decided_by", "reason"]
-    ]
-    pairs = archive.monitoring.view("confused_pairs").sort_values("mean_margin")
-    return [
-        Section("What labels bought", "On labelled hold-out frames, with 95 % intervals.", plot),
-        Section("Does labelling still pay?", _advice(archive), table=_worth(archive)),
-        Section(
-            "Does choosing beat drawing at random?", ARMS, arms_svg(_arms(archive)), _arms_table(archive)
-        ),
-        Section("Labels to look at again", REVIEW, table=_doubted(archive)),
-        Section("Quality per class", "Of the serving model on the test videos.", table=_per_class(archive)),
-        Section("Classes", svg=class_distribution_svg(counts), table=distribution),
-        Section("Pairs that confuse the model most", "A small mean margin is doubt.", table=pairs.head(20)),
-        Section("Decisions", "By rule or by hand, newest first.", table=decisions.iloc[::-1]),
-        Section(
-            "Videos adrift", "Compared with what the serving model was trained on.", table=_drift(archive)
-        ),
-        Section("Newest batch", table=_batch(archive)),
-        Section("Videos that could not be read whole", table=_failures(archive)),
-    ]
-
-
-def _advice(archive: Archive) -> str:
-    history = archive.progress.history()
-    if history.empty:
-        return "Nothing to say before a model serves."
-    last = history.iloc[-1]
-    return f"{ADVICE[last['advice']]}: {last['reason']}."
-
-
-def _worth(archive: Archive) -> pd.DataFrame:
-    history = archive.progress.history().iloc[::-1]
-    measure = "metric" if history.empty else str(history["metric"].iloc[0]).replace("_", " ")
-    return pd.DataFrame(
-        {
-            "labelled frames": history["labelled_frames"],
-            f"{measure} on the hold-out": [
-                _interval(row.value, row.low, row.high) for row in rows_of(history)
-            ],
-            "frames wholly right, random draws": [
-                _interval(row.random_accuracy, row.random_low, row.random_high) for row in rows_of(history)
-            ],
-            "stability": history["stability"],
-            "uncertainty": history["uncertainty"],
-            "gain per 100 labels": history["gain"],
-            "advice": history["advice"].map(ADVICE),
-        }
-    )
-
-
-def _arms(archive: Archive) -> list[CurvePoint]:
-    found = archive.monitoring.view("active_against_random").dropna(subset=["difference"])
-    return [
-        CurvePoint(int(row.labels_each), float(row.difference), float(row.low), float(row.high))
-        for row in rows_of(found)
-    ]
-
-
-def _arms_table(archive: Archive) -> pd.DataFrame:
-    found = archive.monitoring.view("active_against_random").sort_values("measured_at", ascending=False)
-    return pd.DataFrame(
-        {
-            "labels of each arm": found["labels_each"],
-            "batches": found["batches"],
-            "hold-out frames": found["holdout_frames"],
-            "right, random": found["random_accuracy"],
-            "right, strategy": found["strategy_accuracy"],
-            "difference": [_interval(row.difference, row.low, row.high) for row in rows_of(found)],
-            "verdict": found["verdict"].str.replace("_", " "),
-        }
-    )
-
-
-def _interval(value: float | None, low: float | None, high: float | None) -> str:
-    if pd.isna(value):
-        return ""
-    return f"{value:.3f}" if pd.isna(low) else f"{value:.3f} ({low:.3f} to {high:.3f})"
-
-
-def _doubted(archive: Archive) -> pd.DataFrame:
-    columns = ["video_id", "pts_ms", "class_name", "present", "quality", "suggested_class_name", "annotator"]
-    doubted = archive.monitoring.view("label_errors")
-    doubted = doubted[doubted["split"] == "train"].sort_values("quality")[[*columns, "asked_again"]]
-    return doubted.dropna(axis="columns", how="all")
-
-
-def _per_class(archive: Archive) -> pd.DataFrame:
-    serving = archive.models.serving()
-    if serving is None:
-        return pd.DataFrame()
-    names = archive.labels.classes().set_index("class_id")["name"]
-    rows = archive.models.evaluations(serving.checkpoint_id)
-    rows = rows[(rows["class_id"] > 0) & (rows["split"] == "test")]
-    if rows.empty:
-        return pd.DataFrame()
-    wide = rows.pivot_table(index="class_id", columns="metric", values="value")
-    wide.insert(0, "class", names.reindex(wide.index))
-    wide.insert(1, "positives", rows.groupby("class_id")["support"].max())
-    return wide.reset_index(drop=True)
-
-
-def _drift(archive: Archive) -> pd.DataFrame:
-    serving = archive.models.serving()
-    if serving is None:
-        return pd.DataFrame()
-    rows = archive.monitoring.drift(PER_VIDEO, serving.checkpoint_id)
-    return rows[rows["drifted"] == 1][["subject", "statistic", "value", "reference", "threshold"]]
-
-
-def _batch(archive: Archive) -> pd.DataFrame:
+@dg.asset(
+    group_name="reports",
+    kinds={"file"},
+    deps=[labelling_tasks],
+    retry_policy=RETRY,
+    code_version="1",
+)
+def batch_report(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """The newest batch: what was selected and why, a contact sheet of stills, what the redundancy rule left out."""
     batch = archive.selection.latest_batch()
     if batch is None:
-        return pd.DataFrame()
-    rows = archive.selection.reasons(int(batch["batch_id"]))
-    return rows[["rank", "video_id", "pts_ms", "arm", "score", "reason"]]
+        return dg.MaterializeResult(metadata={"why": "no batch yet"})
+    shown = batch_page(archive, batch, blind=settings.labelling.blind)
+    text = page(f"Batch {shown.batch_id}", shown.summary, shown.sections)
+    archive.storage.write(f"reports/batch-{shown.batch_id:05d}.html", text.encode())
+    return _written(
+        archive, BATCH_REPORT, text, {"frames": picture(shown.picture, "frames"), **shown.numbers}
+    )
 
 
-def _failures(archive: Archive) -> pd.DataFrame:
-    return pd.DataFrame(archive.videos.failures(), columns=["path", "status", "error"])
+@dg.asset(
+    group_name="reports",
+    kinds={"python", "sql"},
+    deps=[serving_checkpoint, labelling_tasks],
+    retry_policy=RETRY,
+    code_version="1",
+    metadata={"table": "embedding_maps"},
+)
+def embedding_map(
+    context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    """The archive, or a sample of it, in two dimensions: frames that look alike lie together.
+
+    Frames stay where they were on the last map; new ones are placed among them (`al bench map`).
+    """
+    if settings.map.points == 0:
+        return dg.MaterializeResult(value=None, metadata={"why": "[map] points = 0: no map is wanted"})
+    found, told = map_slice(archive, settings, context.run.run_id)
+    return dg.MaterializeResult(value=found, metadata=told)
+
+
+@dg.asset(group_name="reports", kinds={"file"}, deps=[embedding_map], retry_policy=RETRY, code_version="1")
+def embedding_map_page(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """The map as a page to look at: colour says the class, opacity how sure the model is, grey that nobody knows.
+
+    Frames chosen on it by lasso or by keys become the next batch by `al select --frames FILE`.
+    """
+    if archive.maps.newest() is None:
+        return dg.MaterializeResult(metadata={"why": "no map yet"})
+    text, svg, told = page_of(archive, settings)
+    return _written(archive, MAP_PAGE, text, {"map": picture(svg, "map"), **told})
+
+
+def _written(archive: Archive, path: str, text: str, metadata: Mapping[str, Any]) -> dg.MaterializeResult:
+    """The page written and the index with it."""
+    data = text.encode()
+    archive.storage.write(path, data)
+    return dg.MaterializeResult(
+        metadata={
+            "report": dg.MetadataValue.url(archive.storage.uri(path)),
+            "all_reports": dg.MetadataValue.url(write_index(archive)),
+            "bytes": len(data),
+            **metadata,
+        }
+    )

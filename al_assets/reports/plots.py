@@ -1,4 +1,4 @@
-"""Plots as SVG text, small enough for an event log. Values in, text out; no data is read here."""
+"""Plots as SVG text, small enough for an event log: learning curves and classes. Values in, text out; reads no data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from al_assets.reports.words import short
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 """Okabe and Ito (2008): told apart with any colour vision."""
@@ -30,7 +32,7 @@ class CurvePoint:
 
 def learning_curve_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str) -> str:
     """Metric against labels, one line a curve with its interval as a band; told apart by marker too."""
-    figure, axes = _figure(4.8, 3.0)
+    figure, axes = new_figure(4.8, 3.0)
     for number, (name, points) in enumerate(curves.items()):
         ordered = sorted(points, key=lambda point: point.labels)
         colour = COLOURS[number % len(COLOURS)]
@@ -45,7 +47,7 @@ def learning_curve_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str) 
     axes.set(xlabel="labelled frames", ylabel=metric, ylim=(0, 1))
     if curves:
         axes.legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def arms_svg(points: Sequence[CurvePoint]) -> str:
@@ -55,7 +57,7 @@ def arms_svg(points: Sequence[CurvePoint]) -> str:
     """
     if not points:
         return ""
-    figure, axes = _figure(4.8, 2.6)
+    figure, axes = new_figure(4.8, 2.6)
     ordered = sorted(points, key=lambda point: point.labels)
     axes.axhline(0, color="#888888", linewidth=0.8)
     axes.errorbar(
@@ -72,7 +74,7 @@ def arms_svg(points: Sequence[CurvePoint]) -> str:
         capsize=2,
     )
     axes.set(xlabel="labels of each arm", ylabel="strategy - random")
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def strategy_curves_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str, caption: str) -> str:
@@ -81,7 +83,7 @@ def strategy_curves_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str,
     The axis spans what is shown, since strategies differ by a few points. Beyond as many as there are colours, dashes
     tell curves of one colour apart. caption: what the band is, and how the curves came about.
     """
-    figure, axes = _figure(8.0, 4.6)
+    figure, axes = new_figure(8.0, 4.6)
     ordered = {name: sorted(points, key=lambda point: point.labels) for name, points in curves.items()}
     for number, (name, points) in enumerate(ordered.items()):
         turn, place = divmod(number, len(COLOURS))
@@ -109,7 +111,7 @@ def strategy_curves_svg(curves: Mapping[str, Sequence[CurvePoint]], metric: str,
     ends = sorted(range(len(names)), key=lambda row: -list(ordered.values())[row][-1].value)
     legend = {"frameon": False, "fontsize": 8, "loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
     axes.legend([handles[row] for row in ends], [names[row] for row in ends], title="at the end", **legend)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def class_distribution_svg(counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -122,22 +124,26 @@ def class_distribution_svg(counts: Mapping[str, Mapping[str, int]]) -> str:
         for name, count in series_counts.items():
             totals[name] = totals.get(name, 0) + count
     names = sorted(totals, key=lambda name: (-totals[name], name))[:CLASSES]
-    figure, axes = _figure(4.8, 1.0 + 0.25 * max(1, len(names)))
+    figure, axes = new_figure(4.8, 1.0 + 0.25 * max(1, len(names)))
     height = 0.8 / max(1, len(counts))
     for number, (series, values) in enumerate(counts.items()):
         places = [row + number * height for row in range(len(names))]
         widths = [values.get(name, 0) for name in names]
         axes.barh(places, widths, height=height, color=COLOURS[number % len(COLOURS)], label=series)
     # A class name is what people wrote: "$" in it is no formula.
-    axes.set_yticks([row + 0.4 - height / 2 for row in range(len(names))], names, parse_math=False)
+    axes.set_yticks(
+        [row + 0.4 - height / 2 for row in range(len(names))],
+        [short(name) for name in names],
+        parse_math=False,
+    )
     axes.invert_yaxis()
     hidden = len(totals) - len(names)
     axes.set(xlabel=f"frames ({hidden} more classes not shown)" if hidden else "frames")
     axes.legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg_of(figure)
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def new_figure(width: float, height: float) -> tuple[Any, Any]:
     """A figure of its own: pyplot's global state is not for threads."""
     from matplotlib.figure import Figure
 
@@ -148,7 +154,7 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _svg(figure: Any) -> str:
+def svg_of(figure: Any) -> str:
     """SVG text with real text elements (small, searchable), the same bytes for the same values."""
     import matplotlib
 

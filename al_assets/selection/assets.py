@@ -6,18 +6,22 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+from pydantic import Field
 
 from al_assets.automation import RETRY
 from al_assets.batch_pool import Circumstances, circumstances, make_plan
+from al_assets.by_hand import by_hand_plan
 from al_assets.embeddings.assets import embeddings, pixels_of
 from al_assets.frames.stills import encode_jpeg
 from al_assets.keys import frame_range
 from al_assets.predictions.assets import serving_checkpoint
 from al_assets.review.assets import label_review
 from al_assets.selection.batch_plan import BatchPlan
+from al_assets.selection.hand_picked import BY_HAND
 from al_assets.selection.labelling_tasks import TaskRow, label_studio_tasks, labelling_config, tasks_csv
 from al_assets.selection.task_files import azure_ml_jsonl, coco_images, cvat_labels, cvat_xml
 from al_assets.settings import Settings
+from al_assets.slice_quality import slice_quality
 from resources.archive import Archive
 from resources.pixels import still_path
 from resources.rows import rows_of
@@ -28,18 +32,27 @@ ARMS = ("strategy", "random", "evaluation", "second_opinion")
 LINE = 400
 
 
+class FramesByHand(dg.Config):
+    """What a person may ask a batch to be."""
+
+    frame_ids: list[int] = Field([], description="Exactly these frames; empty for the strategy's choice.")
+
+
 @dg.asset(
     group_name="selection",
     kinds={"python", "sql"},
-    deps=[serving_checkpoint, embeddings, label_review],
+    deps=[serving_checkpoint, embeddings, label_review, slice_quality],
     retry_policy=RETRY,
-    code_version="1",
-    metadata={"table": "selection_batches"},
+    code_version="2",
+    metadata={"table": "selections"},
 )
 def selection_batch(
-    context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
+    context: dg.AssetExecutionContext,
+    config: FramesByHand,
+    archive: Archive,
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """The next frames for a person: chosen by the strategy, a few at random, a few to measure by.
+    """The next frames for a person: chosen by the strategy, a few at random, a few to measure by; or those named.
 
     Training arms never take a frame that is labelled, answered "cannot tell", queued or of a hold-out video.
     """
@@ -51,7 +64,8 @@ def selection_batch(
         return dg.MaterializeResult(value=None, metadata={"selected": sent["selected"], "why": reason})
     archive.selection.forget(batch_id)
     standing = archive.selection.open_tasks()
-    budget = min(settings.selection.batch_size, max(0, settings.selection.max_open_tasks - standing))
+    rules, wanted = settings.selection, config.frame_ids
+    budget = len(wanted) or min(rules.batch_size, max(0, rules.max_open_tasks - standing))
     if budget == 0:
         reason = f"{standing} tasks are open, as many as [selection] max_open_tasks allows; no new batch"
         context.log.warning(reason)
@@ -59,19 +73,24 @@ def selection_batch(
             value=None, metadata={"selected": 0, "open_tasks": standing, "why": reason}
         )
     chosen = circumstances(archive, settings)
-    plan = make_plan(archive, settings, chosen, budget, [settings.selection.seed, batch_id])
+    plan = (
+        by_hand_plan(archive, wanted)
+        if wanted
+        else make_plan(archive, settings, chosen, budget, [rules.seed, batch_id])
+    )
+    strategy = BY_HAND if wanted else rules.strategy
     for note in plan.notes:
         context.log.info(note)
     arms = plan.selections["arm"].to_pylist()
     return dg.MaterializeResult(
-        value=_batch_slice(archive, settings, chosen, plan, batch_id, budget, run_id),
+        value=_batch_slice(archive, settings, chosen, plan, strategy, batch_id, budget, run_id),
         metadata={
             "batch": batch_id,
             "selected": len(arms),
             "open_tasks": standing + len(arms),
             **{f"{arm}_arm": arms.count(arm) for arm in ARMS},
             "checkpoint": chosen.checkpoint_id or "none: cold start",
-            "why": "; ".join(plan.notes) or f"{settings.selection.strategy}, as asked",
+            "why": "; ".join(plan.notes) or f"{strategy}, as asked",
         },
     )
 
@@ -81,6 +100,7 @@ def _batch_slice(
     settings: Settings,
     chosen: Circumstances,
     plan: BatchPlan,
+    strategy: str,
     batch_id: int,
     budget: int,
     run_id: str,
@@ -90,7 +110,7 @@ def _batch_slice(
     rows.insert(0, "batch_id", batch_id)
     header = {
         "batch_id": batch_id,
-        "strategy": settings.selection.strategy,
+        "strategy": strategy,
         "checkpoint_id": chosen.checkpoint_id,
         "embedder_id": chosen.embedder_id,
         "seed": settings.selection.seed,
@@ -102,9 +122,11 @@ def _batch_slice(
         "run_id": run_id,
         "created_at": archive.now(),
     }
+    passed = plan.passed_over.to_pandas().astype({"beside_frame_id": "Int64"})
+    passed.insert(0, "batch_id", batch_id)
     return Slice(
         where={"batch_id": batch_id},
-        rows={"selection_batches": pd.DataFrame([header]), "selections": rows},
+        rows={"selections": rows, "selection_batches": pd.DataFrame([header]), "passed_over": passed},
         name=f"batch_id = {batch_id}",
     )
 

@@ -18,12 +18,12 @@ import pyarrow as pa
 
 from al_assets.keys import FRAME_BITS
 from al_assets.selection.asking_again import Again
-from al_assets.selection.choice import choose
+from al_assets.selection.passed_over import as_table
 from al_assets.selection.pool import Ints, Pool, PoolError
 from al_assets.selection.population import Listed, Population, draw
+from al_assets.selection.quotas import Reservations, StrategyArm, strategy_arm
 from al_assets.selection.redundancy import Frames, RedundancyRule
 from al_assets.selection.strategies import needs
-from al_assets.selection.strategies import strategy as strategy_named
 
 SELECTION_SCHEMA = pa.schema(
     [
@@ -82,14 +82,15 @@ class ArmSizes:
 class BatchPlan:
     """A batch: SELECTION_SCHEMA rows in the order of rank, and what there is to say about it.
 
-    left_out: how many preferences the redundancy rule passed over, by reason. notes: readable, for the log; a
-    batch smaller than asked for is explained here.
+    left_out: how many preferences the redundancy rule passed over, by reason; passed_over: the first of them one by
+    one (passed_over.SCHEMA). notes: readable, for the log; a batch smaller than asked for is explained here.
     """
 
     selections: pa.Table
     sizes: ArmSizes
     left_out: Mapping[str, int]
     notes: tuple[str, ...]
+    passed_over: pa.Table
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,6 @@ class _Arm:
     scores: npt.NDArray[np.float64]
     propensity: float | None
     reasons: list[str]
-    note: str = ""
 
 
 def arm_sizes(policy: BatchPolicy, holdout_labels: int, again: int = 0, urgent: int = 0) -> ArmSizes:
@@ -133,6 +133,7 @@ def plan_batch(
     again: Again | None = None,
     sites: Mapping[int, str] | None = None,
     notes: Sequence[str] = (),
+    reserved: Reservations | None = None,
 ) -> BatchPlan:
     """The next batch.
 
@@ -146,6 +147,7 @@ def plan_batch(
     again: judged frames of training videos worth another opinion, the most urgent first. sites: of clips, by
     video_no, for the cap of a site; the random arm counts towards caps and knows none. notes: what there is to say
     of how the pool came about; a strategy that lacks what it needs is replaced by coverage, and a note says so.
+    reserved: places of the strategy arm for quotas.
     Raises PoolError, naming a frame, where the pool holds one that is taken or in a hold-out video.
     """
     candidates = Frames(
@@ -162,19 +164,25 @@ def plan_batch(
     random = _uniform("random", population, sizes.random, for_random)
     wanted = policy.size - len(evaluation.frame_ids) - sizes.random - sizes.second_opinion
     strategy, replaced = _possible(pool, strategy)
-    chosen, left_out = _strategy_arm(
-        pool, candidates, taken, random.frame_ids, strategy, rule, wanted, for_strategy, sites
+    chosen = strategy_arm(
+        pool,
+        candidates,
+        taken,
+        random.frame_ids,
+        strategy,
+        rule,
+        wanted,
+        for_strategy,
+        sites=sites,
+        reserved=reserved,
     )
+    by_strategy = _Arm("strategy", chosen.frame_ids, chosen.scores, None, chosen.reasons)
     return BatchPlan(
-        selections=_interleaved([evaluation, random, second, chosen]),
+        selections=_interleaved([evaluation, random, second, by_strategy]),
         sizes=sizes,
-        left_out=left_out,
-        notes=(
-            *notes,
-            *replaced,
-            *filter(None, [chosen.note]),
-            *_notes(sizes, evaluation, random, chosen, wanted, left_out),
-        ),
+        left_out=chosen.left_out,
+        notes=(*notes, *replaced, *chosen.notes, *_notes(sizes, evaluation, random, chosen, wanted)),
+        passed_over=as_table(chosen.passed),
     )
 
 
@@ -219,37 +227,6 @@ def _possible(pool: Pool, strategy: str) -> tuple[str, list[str]]:
     return "coverage", [f"strategy {strategy} needs {', '.join(missing)}: none there yet, so coverage chose"]
 
 
-def _strategy_arm(
-    pool: Pool,
-    candidates: Frames,
-    taken: Frames,
-    drawn: Ints,
-    name: str,
-    rule: RedundancyRule,
-    budget: int,
-    rng: np.random.Generator,
-    sites: Mapping[int, str] | None,
-) -> tuple[_Arm, Mapping[str, int]]:
-    """The strategy's choice among the candidates that the random arm left, with the rule's reasons."""
-    is_drawn = np.isin(pool.frame_ids, drawn)
-    left, random = np.flatnonzero(~is_drawn), candidates.take(np.flatnonzero(is_drawn))
-    open_pool, open_frames = (pool.take(left), candidates.take(left)) if len(drawn) else (pool, candidates)
-    chosen = choose(
-        strategy_named(name),
-        open_pool,
-        open_frames,
-        taken.joined(random),
-        rule,
-        budget,
-        rng,
-        in_batch=drawn >> FRAME_BITS,
-        sites=sites,
-    )
-    frame_ids = open_pool.frame_ids[chosen.positions]
-    arm = _Arm("strategy", frame_ids, chosen.scores, None, chosen.reasons, chosen.note)
-    return arm, chosen.left_out
-
-
 def _interleaved(arms: list[_Arm]) -> pa.Table:
     """One table, ranks from 1, each arm spread evenly over them and in its own order."""
     place = np.concatenate(
@@ -271,11 +248,15 @@ def _interleaved(arms: list[_Arm]) -> pa.Table:
 
 
 def _notes(
-    sizes: ArmSizes, evaluation: _Arm, random: _Arm, chosen: _Arm, wanted: int, left_out: Mapping[str, int]
+    sizes: ArmSizes, evaluation: _Arm, random: _Arm, chosen: StrategyArm, wanted: int
 ) -> tuple[str, ...]:
     notes = []
-    for arm, asked in ((evaluation, sizes.evaluation), (random, sizes.random), (chosen, wanted)):
-        if len(arm.frame_ids) < asked:
-            notes.append(f"{arm.name} arm: {len(arm.frame_ids)} of {asked} frames, no further candidates")
-    notes += [f"{count} candidates left out: {why}" for why, count in sorted(left_out.items())]
+    for name, found, asked in (
+        ("evaluation", len(evaluation.frame_ids), sizes.evaluation),
+        ("random", len(random.frame_ids), sizes.random),
+        ("strategy", len(chosen.frame_ids), wanted),
+    ):
+        if found < asked:
+            notes.append(f"{name} arm: {found} of {asked} frames, no further candidates")
+    notes += [f"{count} candidates left out: {why}" for why, count in sorted(chosen.left_out.items())]
     return tuple(notes)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from al_assets.selection.collapse import Runs, collapse
+from al_assets.selection.passed_over import PassedOver, passed_over
 from al_assets.selection.pool import Ints, Pool
 from al_assets.selection.redundancy import Frames, RedundancyRule, admit
 from al_assets.selection.strategies import Strategy
@@ -21,7 +22,7 @@ from al_assets.selection.strategies import Strategy
 class Choice:
     """Positions in the pool in the order of preference, score and reason of each; note: what holds for all.
 
-    left_out: how many preferences the rule passed over, by reason.
+    left_out: how many preferences the rule passed over, by reason. passed: the first of them, one by one.
     """
 
     positions: npt.NDArray[np.intp]
@@ -29,6 +30,7 @@ class Choice:
     reasons: list[str]
     left_out: Mapping[str, int]
     note: str = ""
+    passed: tuple[PassedOver, ...] = ()
 
 
 def choose(
@@ -42,8 +44,10 @@ def choose(
     *,
     in_batch: Ints | None = None,
     sites: Mapping[int, str] | None = None,
+    record: bool = False,
 ) -> Choice:
     """At most `budget` frames of the pool. candidates: the pool's frames, in its order; the rest as in `admit`.
+    record: whether to tell one by one what was passed over.
 
     With rule.collapse the strategy sees one candidate a run, which weighs as many frames as it stands for. Runs all
     weighing the same would be another archive, in which the odd frame is the rule: on 500 rendered clips of 8 frames,
@@ -65,13 +69,13 @@ def choose(
     reasons = [
         f"{picks.reasons[at]}; {why}" for at, why in zip(order.tolist(), admitted.reasons, strict=True)
     ]
+    passed = passed_over(admitted, frames, taken, picks.scores) if record else ()
     if runs is None:
-        return Choice(admitted.positions, picks.scores[order], reasons, admitted.left_out, picks.note)
+        return Choice(admitted.positions, picks.scores[order], reasons, admitted.left_out, picks.note, passed)
     sizes = runs.sizes[admitted.positions].tolist()
     reasons = [f"{reason}{_stands_for(size)}" for reason, size in zip(reasons, sizes, strict=True)]
-    return Choice(
-        runs.positions[admitted.positions], picks.scores[order], reasons, admitted.left_out, picks.note
-    )
+    positions = runs.positions[admitted.positions]
+    return Choice(positions, picks.scores[order], reasons, admitted.left_out, picks.note, passed)
 
 
 def _runs(candidates: Frames, rule: RedundancyRule) -> Runs | None:

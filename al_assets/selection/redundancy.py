@@ -10,14 +10,18 @@ import bisect
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from al_assets.selection.pool import Floats, Ints, PoolError, unit_vectors
 
+Rule = Literal["clip", "site", "gap", "cosine"]
+
 BLOCK = 1024
+RECORDED = 1_000
+"""Preferences passed over that are kept one by one; `left_out` counts them all."""
 ROUNDING = 1e-5
 """Cosines are computed in float32; a cap of 1 must still catch identical frames."""
 
@@ -95,12 +99,27 @@ class Frames:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A preference passed over: its position, its place in the order of preference from 1, the rule and why.
+
+    admitted: how many had been admitted before it, which tells what it was compared with.
+    """
+
+    position: int
+    place: int
+    rule: Rule
+    reason: str
+    admitted: int
+
+
+@dataclass(frozen=True)
 class Admitted:
     """Positions that passed, each with a reason, and how many were passed over, by reason."""
 
     positions: npt.NDArray[np.intp]
     reasons: list[str]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()
 
 
 def admit(
@@ -125,21 +144,24 @@ def admit(
     admitted: list[int] = []
     reasons: list[str] = []
     left_out: Counter[str] = Counter()
+    refused: list[Refused] = []
     for start in range(0, len(preferences), BLOCK):
         block = preferences[start : start + BLOCK]
         similarity = ledger.similarity(block)
         for row, position in enumerate(block.tolist()):
             if len(admitted) >= budget:
-                return Admitted(np.array(admitted, dtype=np.intp), reasons, left_out)
+                return Admitted(np.array(admitted, dtype=np.intp), reasons, left_out, tuple(refused))
             problem = ledger.problem(position, similarity.nearest[row])
             if problem is not None:
-                left_out[problem] += 1
+                left_out[problem[1]] += 1
+                if len(refused) < RECORDED:
+                    refused.append(Refused(position, start + row + 1, *problem, len(admitted)))
                 continue
             reasons.append(ledger.clearance(position, similarity.nearest[row]))
             admitted.append(position)
             ledger.add(position)
             similarity.admit(row)
-    return Admitted(np.array(admitted, dtype=np.intp), reasons, left_out)
+    return Admitted(np.array(admitted, dtype=np.intp), reasons, left_out, tuple(refused))
 
 
 @dataclass
@@ -200,19 +222,19 @@ class _Ledger:
         at = bisect.bisect_left(times, time)
         return min((abs(time - other) for other in times[max(0, at - 1) : at + 1]), default=None)
 
-    def problem(self, position: int, cosine: Any) -> str | None:
+    def problem(self, position: int, cosine: Any) -> tuple[Rule, str] | None:
         gap, rule = self.gap(position), self.rule
         if rule.per_clip is not None and self.in_clip[self.clips[position]] >= rule.per_clip:
-            return f"its clip has {rule.per_clip} frames in the batch"
+            return "clip", f"its clip has {rule.per_clip} frames in the batch"
         if (
             rule.per_site is not None
             and self.in_site[self.sites.get(self.clips[position], "")] >= rule.per_site
         ):
-            return f"its site has {rule.per_site} frames in the batch"
+            return "site", f"its site has {rule.per_site} frames in the batch"
         if gap is not None and gap < rule.minimum_gap_ms:
-            return f"less than {rule.minimum_gap_ms} ms from a taken frame of its clip"
+            return "gap", f"less than {rule.minimum_gap_ms} ms from a taken frame of its clip"
         if rule.cosine is not None and cosine >= rule.cosine - ROUNDING:
-            return f"cosine of {rule.cosine:g} or more to a taken frame"
+            return "cosine", f"cosine of {rule.cosine:g} or more to a taken frame"
         return None
 
     def clearance(self, position: int, cosine: Any) -> str:

@@ -20,6 +20,7 @@ _FILES = sa.select(frames.c.frame_id, frames.c.video_id, frames.c.image_path).wh
     frames.c.frame_id.in_(sa.bindparam("frame_ids", expanding=True))
 )
 
+BLOCK_ROWS = 8192
 DRAWN_VIDEOS = 500
 """Videos that a draw of frames reads at most."""
 
@@ -137,16 +138,32 @@ class FrameQueries:
         if numbers:
             yield numbers, np.concatenate(keys), np.concatenate(matrices)
 
+    def every_vector(self, embedder_id: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """All vectors of an embedder in blocks of (frame_ids, (n, d) float16), of readable videos, in order."""
+        query = (
+            sa.select(embeddings.c.frame_id, embeddings.c.vector)
+            .join(frames, frames.c.frame_id == embeddings.c.frame_id)
+            .join(videos, videos.c.video_id == frames.c.video_id)
+            .where(embeddings.c.embedder_id == embedder_id, videos.c.status.in_(READABLE))
+            .order_by(embeddings.c.frame_id)
+        )
+        for batch in self.database.stream(query, BLOCK_ROWS):
+            yield self._matrix(embedder_id, [pa.Table.from_batches([batch])])
+
+    def drawn_from_all(self, embedder_id: str, limit: int, seed: int) -> np.ndarray:
+        """`drawn`, from videos of every split."""
+        return self._drawn(embedder_id, videos.c.status.in_(READABLE), limit, seed)
+
     def drawn(self, embedder_id: str, split: str, limit: int, seed: int) -> np.ndarray:
         """Vectors (n <= limit, d) of frames of a split, evenly over time in up to DRAWN_VIDEOS videos drawn by seed.
 
         Reads keys of those videos only, however large the archive.
         """
-        query = (
-            sa.select(videos.c.video_no)
-            .where(videos.c.split == split, videos.c.status.in_(READABLE))
-            .order_by(videos.c.video_no)
-        )
+        whose = sa.and_(videos.c.split == split, videos.c.status.in_(READABLE))
+        return self._drawn(embedder_id, whose, limit, seed)
+
+    def _drawn(self, embedder_id: str, whose: sa.ColumnElement[bool], limit: int, seed: int) -> np.ndarray:
+        query = sa.select(videos.c.video_no).where(whose).order_by(videos.c.video_no)
         with self.database.read() as connection:
             numbers = np.array(list(connection.scalars(query)), dtype=np.int64)
         rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
-"""Drift results, incidents, and the numbers that checks and `al status` show. No statistics."""
+"""Drift results, and the numbers that checks and `al status` show. No statistics."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,13 +12,17 @@ import sqlalchemy as sa
 from resources import restrictions
 from resources.database import Database
 from resources.partition_rows import of_partitions
+from resources.queries.videos import READABLE
 from resources.table_metadata import PREVIEW_ROWS, column_schema, preview
-from resources.tables import drift_results, frames, incidents, metadata, selections, training_sets, videos
+from resources.tables import drift_results, frames, metadata, selections, training_sets, videos
+
+VIDEO_DRIFT = "new_videos_resemble_the_training_data"
+"""Name under which the comparison of single videos is kept in `drift_results`."""
 
 
 @dataclass(frozen=True)
 class MonitoringQueries:
-    """Reads and changes of `drift_results` and `incidents`; counts over all tables."""
+    """Reads and changes of `drift_results`; counts over all tables."""
 
     database: Database
 
@@ -45,6 +49,23 @@ class MonitoringQueries:
         return self.database.fetch(
             query.order_by(drift_results.c.subject, drift_results.c.statistic)
         ).to_pandas()
+
+    def videos_adrift(self, checkpoint_id: str) -> list[str]:
+        """Readable videos that drift by the newest comparison with what a checkpoint was trained on, by video_id."""
+        query = (
+            sa.select(videos.c.video_id)
+            .distinct()
+            .join(drift_results, drift_results.c.subject == videos.c.video_id)
+            .where(
+                drift_results.c.check_name == VIDEO_DRIFT,
+                drift_results.c.reference_id == checkpoint_id,
+                drift_results.c.drifted == 1,
+                videos.c.status.in_(READABLE),
+            )
+            .order_by(videos.c.video_id)
+        )
+        with self.database.read() as connection:
+            return list(connection.scalars(query))
 
     def quality(self, video_ids: Sequence[str]) -> pd.DataFrame:
         """Image quality of the frames of videos: frame_id, video_id, brightness, sharpness."""
@@ -108,17 +129,6 @@ class MonitoringQueries:
         with self.database.read() as connection:
             return int(connection.scalar(query) or 0)
 
-    def record_incident(self, row: Mapping[str, Any]) -> None:
-        """Note a failed run or a failing check once, by its incident_id."""
-        known = sa.select(incidents.c.incident_id).where(incidents.c.incident_id == row["incident_id"])
-        with self.database.write() as connection:
-            if connection.scalar(known) is None:
-                connection.execute(sa.insert(incidents).values(dict(row)))
-
-    def incidents(self) -> pd.DataFrame:
-        """All incidents, newest first."""
-        return self.database.fetch(sa.select(incidents).order_by(incidents.c.happened_at.desc())).to_pandas()
-
     def first_labels_at(self) -> datetime | None:
         """When the first export was imported."""
         exports = metadata.tables["label_exports"]
@@ -148,17 +158,6 @@ class MonitoringQueries:
             "dagster/column_schema": column_schema(name),
             "preview": dg.MetadataValue.md(preview(batches[0] if batches else None)),
         }
-
-    def bad_rows(self, table: str, faults: Mapping[str, Callable[[Any], Any]]) -> dict[str, int]:
-        """Number of rows of a table with each named fault: name -> condition on the table's columns."""
-        source = metadata.tables[table]
-        columns = [
-            sa.func.coalesce(sa.func.sum(sa.case((fault(source.c), 1), else_=0)), 0).label(name)
-            for name, fault in faults.items()
-        ]
-        with self.database.read() as connection:
-            row = connection.execute(sa.select(*columns).select_from(source)).mappings().one()
-        return {name: int(row[name]) for name in faults}
 
     def view(self, name: str, limit: int | None = None) -> pd.DataFrame:
         """Rows of an analyst view."""

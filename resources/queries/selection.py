@@ -22,6 +22,7 @@ from resources.tables import (
     frames,
     label_exports,
     labels,
+    passed_over,
     selection_batches,
     selections,
     videos,
@@ -42,6 +43,15 @@ class SelectionQueries:
         repeats: whether near-identical frames (duplicate_of) are among them. only: those that it lets pass.
         """
         return self.database.fetch(self._open(embedder_id, splits, repeats=repeats, only=only))
+
+    def open_among(
+        self, embedder_id: str, frame_ids: Sequence[int], only: Restriction | None = None
+    ) -> pa.Table:
+        """Those of the named training frames that are open and no repeats, as open_frames gives them."""
+        query = self._open(embedder_id, ["train"], repeats=False, only=only)
+        chunks = in_chunks(sorted(set(frame_ids)))
+        parts = [self.database.fetch(query.where(frames.c.frame_id.in_(ids))) for ids in chunks]
+        return pa.concat_tables(parts) if parts else self.database.fetch(query.limit(0))
 
     def _open(
         self, embedder_id: str, splits: Sequence[str], *, repeats: bool, only: Restriction | None
@@ -197,8 +207,8 @@ class SelectionQueries:
     def forget(self, batch_id: int) -> None:
         """Remove a half-made batch of this run before it is made again, so that its frames are free."""
         with self.database.write() as connection:
-            connection.execute(sa.delete(selections).where(selections.c.batch_id == batch_id))
-            connection.execute(sa.delete(selection_batches).where(selection_batches.c.batch_id == batch_id))
+            for table in (passed_over, selections, selection_batches):
+                connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
 
     def batch(self, batch_id: int) -> dict[str, Any] | None:
         """A batch as a row."""

@@ -53,6 +53,7 @@ PARENTS = (
     ("labels", "class_id", "classes", "class_id"),
     ("labels", "annotation_id", "annotations", "annotation_id"),
     ("selections", "batch_id", "selection_batches", "batch_id"),
+    ("passed_over", "batch_id", "selection_batches", "batch_id"),
     ("video_coverage", "video_id", "videos", "video_id"),
 )
 """Child and column, parent and column: rows of the child that have no parent are seen by no view and no run."""

@@ -24,6 +24,8 @@ from resources.tables import (
     predictions,
     second_opinions,
     video_coverage,
+    video_scores,
+    video_summaries,
     videos,
 )
 
@@ -213,7 +215,8 @@ class VideoRegister:
             for table in (predictions, frame_scores, embeddings, labels, *reviews, frames):
                 result = connection.execute(sa.delete(table).where(table.c.frame_id.between(first, last)))
                 removed += result.rowcount
-            connection.execute(sa.delete(video_coverage).where(video_coverage.c.video_id == video_id))
+            for table in (video_coverage, video_summaries, video_scores):
+                connection.execute(sa.delete(table).where(table.c.video_id == video_id))
             row = sa.update(videos).where(videos.c.video_id == video_id)
             connection.execute(row.values(status="retired", frames_version=None))
             return removed

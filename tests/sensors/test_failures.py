@@ -46,7 +46,7 @@ def fail(archive: Archive, work: Callable[[], object], times: int = 1) -> dict[s
                 resources={"archive": archive},
             ) as context:
                 failures(context.for_run_failure())
-    (row,) = archive.monitoring.incidents().to_dict("records")
+    (row,) = archive.incidents.all().to_dict("records")
     return {str(name): value for name, value in row.items()}
 
 

@@ -58,7 +58,7 @@ def settle(archive: Archive, run_id: str = "run", status: str = "imported") -> N
 def test_an_export_is_registered_after_two_looks_and_learned_from_once(ticks: Ticks) -> None:
     ticks.drop("label_exports/a.csv", ANSWERS)
     assert tick(ticks) == []
-    assert "1 files must stand still for one more look" in ticks.message
+    assert "1 file may still be growing" in ticks.message
     assert tick(ticks) == ["learn"]
     (export,) = ticks.archive.labels.exports()
     assert (export.uri, export.status) == ("label_exports/a.csv", "seen")
@@ -88,7 +88,7 @@ def test_learn_is_not_asked_for_while_it_or_score_runs(ticks: Ticks) -> None:
     tick(ticks)
     ticks.launch("score")
     assert tick(ticks) == []
-    assert "wait for the run in progress" in ticks.message
+    assert "to be learnt from after the run in progress" in ticks.message
     ticks.end(SUCCESS)
     assert tick(ticks) == ["learn"]
     ticks.drop("label_exports/b.csv", ANSWERS)
@@ -101,7 +101,7 @@ def test_learn_that_failed_is_not_asked_for_again_until_there_is_more_to_learn(t
     tick(ticks)
     ticks.end(FAILURE)
     assert tick(ticks) == []
-    assert "learn failed on these: 1 new label exports; see its run, then re-execute it" in ticks.message
+    assert "learn failed on these: 1 new label export; see its run, then re-execute it" in ticks.message
     ticks.drop("label_exports/b.csv", ANSWERS + "\n")
     tick(ticks)
     assert tick(ticks) == ["learn"]

@@ -31,7 +31,7 @@ def test_score_is_asked_for_when_ingestion_is_done_and_not_again_after_it_failed
     tick(ticks)
     ingest(ticks, "a.mp4")
     assert tick(ticks) == []
-    assert "2 videos to score once ingestion is done" not in ticks.message
+    assert "score: 1 video to score once every video has frames and vectors" in ticks.message
     ingest(ticks, "b.mp4")
     ticks.end(SUCCESS)
     assert asked(tick(ticks)) == [("score", "", "")]
@@ -93,4 +93,4 @@ def test_a_waiting_export_makes_the_first_batch_needless(ticks: Ticks) -> None:
     ingest(ticks)
     ArchiveRows(ticks.archive.database).export(1, "seen")
     assert tick(ticks) == []
-    assert "batches are made by learn" in ticks.message
+    assert "a batch is there or on its way" in ticks.message

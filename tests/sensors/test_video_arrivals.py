@@ -76,7 +76,7 @@ def test_a_failed_run_is_retried_video_by_video_once_and_then_left(ticks: Ticks)
     ticks.end(FAILURE)
     assert [job for job, *_ in asked(tick(ticks))] == ["select_batch"]
     assert tick(ticks) == []
-    assert f"1 failed twice and wait for a person ({second})" in ticks.message
+    assert f"1 failed twice and waits for a person ({second})" in ticks.message
 
 
 def test_a_video_that_failed_in_a_run_of_its_own_is_tried_once_more(ticks: Ticks) -> None:
@@ -156,7 +156,7 @@ def test_a_crashed_run_that_dagster_launches_again_counts_as_under_way(ticks: Ti
     tick(ticks)
     ticks.end(FAILURE, tags={"dagster/will_retry": "true"})
     assert tick(ticks) == []
-    assert "1 are in a run now" in ticks.message
+    assert "1 is in a run now" in ticks.message
 
 
 def test_given_up_videos_do_not_come_round_again_when_newer_failures_hide_theirs(

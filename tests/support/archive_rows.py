@@ -43,7 +43,8 @@ class ArchiveRows:
         self.add("videos", **{"video_id": video_id, "video_no": number} | defaults | values)
         ids = [frame_id(number, 5 * n) for n in range(len(times_ms))]
         for n, (key, pts_ms) in enumerate(zip(ids, times_ms, strict=True)):
-            self.add("frames", frame_id=key, video_id=video_id, frame_index=5 * n, pts_ms=pts_ms)
+            size = {"width": 640, "height": 480}
+            self.add("frames", frame_id=key, video_id=video_id, frame_index=5 * n, pts_ms=pts_ms, **size)
         return ids
 
     def classes(self, *names: str) -> None:

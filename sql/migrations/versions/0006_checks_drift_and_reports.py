@@ -243,6 +243,12 @@ def upgrade() -> None:
         sa.Column("fix", sa.UnicodeText(), nullable=False, comment="what to do"),
         sa.Column("happened_at", UTC, nullable=False, comment="time"),
         sa.Column("notified_at", UTC, nullable=True, comment="when the owner's webhook or mailbox took it"),
+        sa.Column(
+            "resolved_at",
+            UTC,
+            nullable=True,
+            comment="when the check passed, or a run of the job succeeded, again",
+        ),
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_incidents")),
         comment="One row per failed run or failing check, with cause and fix in plain words.",
         sqlite_with_rowid=True,

@@ -1,0 +1,1 @@
+"""Benches: what `al bench` measures, a module a case or a few that are alike. Nothing that the platform needs."""
