@@ -44,10 +44,10 @@ def furnished(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     """The asset with what its page says."""
     name = spec.key.to_user_string()
     policy = freshness_policy(settings.freshness) if name in LOOP else None
+    spec = dg.apply_freshness_policy(spec, policy) if policy else spec
     return spec.replace_attributes(
         owners=[*(spec.owners or ()), *settings.archive.owners],
-        metadata={**_tables(spec), **_lineage(name), **spec.metadata},
-        **({"freshness_policy": policy} if policy is not None else {}),
+        metadata={**spec.metadata, **_tables(spec), **_lineage(name)},
     )
 
 
@@ -56,12 +56,13 @@ def _tables(spec: dg.AssetSpec) -> dict[str, Any]:
     own = own_table(spec)
     if own is None:
         return {}
-    names = dict.fromkeys((own, *HELD_TABLES.get(spec.key.to_user_string(), ())))
+    asset = spec.key.to_user_string()
+    names = dict.fromkeys((own, *HELD_TABLES.get(asset, ())))
     lines = [f"- `{name}`: {declared.tables[name].comment}" for name in names]
     return {
         "dagster/table_name": own,
-        "dagster/column_schema": column_schema(own),
-        "tables": dg.MetadataValue.md("\n".join(lines)),
+        "dagster/column_schema": column_schema(own, LINEAGE.get(asset, {})),
+        **({"tables": dg.MetadataValue.md("\n".join(lines))} if len(names) > 1 else {}),
     }
 
 

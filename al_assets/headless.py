@@ -10,6 +10,7 @@ import dagster as dg
 
 from al_assets import jobs
 from al_assets.archives import make_archive
+from al_assets.automation import REASON_TAG
 from al_assets.definitions import build_defs
 from al_assets.embeddings.assets import configured_embedder
 from al_assets.home import open_instance, prepare
@@ -77,7 +78,7 @@ class Headless:
             )
         result = self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
-            tags=dict(tags or {}),
+            tags={REASON_TAG: "asked for on the command line", **(tags or {})},
             run_config={**QUIET, **(config or {})},
             raise_on_error=False,
         )

@@ -24,7 +24,7 @@ from resources.slice_writer import WRITE_MODES, SliceWriter, WriteMode, Written,
 from resources.slices import Restriction, Slice
 from resources.table_metadata import column_schema, preview
 
-LINEAGE = "dagster/column_lineage"
+OF_COLUMNS = ("dagster/column_schema", "dagster/column_lineage")
 
 
 class SqlIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]
@@ -161,22 +161,26 @@ def _table_name(context: dg.OutputContext) -> str:
 def _metadata(context: dg.OutputContext, tally: _Tally, seconds: float) -> dict[str, Any]:
     own = _table_name(context)
     name = own if own in tables.metadata.tables else next(iter(tally.by_table), None)
+    # Where nothing was due, a row count of 0 would read as an empty table.
+    rows = {"dagster/row_count": tally.by_table.get(name or "", tally.rows)} if tally.slices else {}
     found: dict[str, Any] = {
-        "dagster/row_count": tally.by_table.get(name or "", tally.rows),
+        **rows,
         "slices": tally.slices,
         "content_hash": tally.only_hash if tally.slices == 1 else tally.all_hashes.hexdigest(),
         "preview": dg.MetadataValue.md(preview(tally.first_rows)),
         "seconds": round(seconds, 3),
     }
-    if context.has_asset_partitions and len(context.asset_partition_keys) == 1:
+    if rows and context.has_asset_partitions and len(context.asset_partition_keys) == 1:
         found["dagster/partition_row_count"] = found["dagster/row_count"]
     if len(tally.by_table) > 1:
         found["rows_by_table"] = dg.MetadataValue.json(tally.by_table)
     if name is not None:
         found |= {"dagster/table_name": name, "dagster/column_schema": column_schema(name)}
-    if context.has_asset_key and LINEAGE in context.asset_spec.metadata:
-        # The UI draws the lineage of the newest materialization.
-        found[LINEAGE] = context.asset_spec.metadata[LINEAGE]
+    if context.has_asset_key and name is not None:
+        # The UI shows what the newest run said of columns, not what the definition says.
+        said = context.asset_spec.metadata
+        if said.get("dagster/table_name") == name:
+            found |= {key: said[key] for key in OF_COLUMNS if key in said}
     return found
 
 

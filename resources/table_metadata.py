@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
+import sqlalchemy as sa
 
 from resources.slice_writer import table_named
 
@@ -12,15 +17,21 @@ PREVIEW_ROWS = 5
 CELL_CHARACTERS = 60
 
 
-def column_schema(table_name: str) -> dg.TableSchema:
-    """Columns of a table with types, constraints and descriptions, for Dagster's Columns tab."""
+def column_schema(
+    table_name: str, made_from: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> dg.TableSchema:
+    """Columns of a table with types, constraints and descriptions, for Dagster's Columns tab.
+
+    made_from: column -> asset.column of what it is made from, told after its description: the open-source UI keeps
+    column lineage and does not draw it.
+    """
     table = table_named(table_name)
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 name=column.name,
                 type=str(column.type),
-                description=column.comment,
+                description=_described(column, made_from.get(column.name, ())),
                 constraints=dg.TableColumnConstraints(
                     nullable=bool(column.nullable), unique=bool(column.unique)
                 ),
@@ -28,6 +39,10 @@ def column_schema(table_name: str) -> dg.TableSchema:
             for column in table.columns
         ]
     )
+
+
+def _described(column: sa.Column[Any], sources: Sequence[str]) -> str:
+    return f"{column.comment} (from {', '.join(sources)})" if sources else str(column.comment)
 
 
 def preview(batch: pa.RecordBatch | None) -> str:

@@ -24,6 +24,13 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     return build_defs(read_environment({"AL_HOME": str(home)}, home), Settings())
 
 
+def _days(policy: Any) -> dict[str, int] | None:
+    if policy is None:
+        return None
+    windows = {"warn": policy.warn_window, "fail": policy.fail_window}
+    return {name: window.to_timedelta().days for name, window in windows.items() if window}
+
+
 def shape(definitions: dg.Definitions) -> dict[str, Any]:
     """Names that other people rely on."""
     graph = definitions.resolve_asset_graph()
@@ -36,6 +43,10 @@ def shape(definitions: dg.Definitions) -> dict[str, Any]:
             "after": sorted(parent.to_user_string() for parent in node.parent_keys),
             "partitioned": node.partitions_def is not None,
             "checks": sorted(check.name for check in node.check_keys),
+            "table": node.metadata.get("dagster/table_name"),
+            "columns": "dagster/column_schema" in node.metadata,
+            "column_lineage": "dagster/column_lineage" in node.metadata,
+            "freshness": _days(node.freshness_policy),
         }
     return {
         "assets": assets,
@@ -59,10 +70,13 @@ def test_definitions_are_loadable(definitions: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(definitions)
 
 
-def test_every_asset_says_what_it_is(definitions: dg.Definitions) -> None:
+def test_every_asset_check_job_and_sensor_says_what_it_is(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    silent = [key.to_user_string() for key in graph.get_all_asset_keys() if not graph.get(key).description]
-    assert silent == []
+    told = {key.to_user_string(): graph.get(key).description for key in graph.get_all_asset_keys()}
+    told |= {str(key): graph.get_check_spec(key).description for key in graph.asset_check_keys}
+    told |= {j.name: j.description for j in definitions.resolve_all_job_defs() if not j.name.startswith("__")}
+    told |= {sensor.name: sensor.description for sensor in definitions.sensors or ()}
+    assert [name for name, words in told.items() if len((words or "").split()) < 4] == []
 
 
 def test_importing_the_definitions_loads_nothing_slow(tmp_path: Path) -> None:

@@ -45,7 +45,10 @@ def test_every_default_would_be_accepted_if_it_were_written() -> None:
         ("tusk = 1", "tusk is not a setting; allowed here: alerts, archive, "),
         ("[selecton]\nseed = 1", "selecton is not a setting; allowed here: alerts, archive, "),
         ("[selection]\nbatchsize = 5", "[selection] batchsize is not a setting; allowed here: batch_size, "),
-        ("[archive.deep]\nx = 1", "[archive] deep is not a setting; allowed here: owners, split_by, split_seed"),
+        (
+            "[archive.deep]\nx = 1",
+            "[archive] deep is not a setting; allowed here: owners, split_by, split_seed",
+        ),
         ('task = "detection"', "task = \"detection\": Input should be 'single_label' or 'multi_label'"),
         ("archive = 3", "archive = 3: is a section: write [archive] and its keys below it"),
         ("[classes]\naliases = 3", "[classes] aliases = 3: is a section: write [classes.aliases]"),
