@@ -152,6 +152,10 @@ class PromotionSettings(Section):
         le=1,
         description="Expected calibration error that keeps a round back when it is surely exceeded; 1 for never.",
     )
+    refuse_copies: bool = Field(
+        True,
+        description="Keep a round back while a hold-out video looks like a training video encoded anew; `false` warns.",
+    )
 
 
 class LabellingSettings(Section):
@@ -249,42 +253,6 @@ class RetrainingSettings(Section):
     )
     minimum_new_labels: int = Field(
         1, ge=1, description="New labels without which an old model is left alone."
-    )
-
-
-class FreshnessSettings(Section):
-    """When tables of the loop count as old in the Dagster UI."""
-
-    warn_days: int = Field(
-        30,
-        ge=0,
-        le=36_500,
-        description="Days without a new run after which a table is marked as old; 0 for never.",
-    )
-    fail_days: int = Field(
-        90, ge=0, le=36_500, description="Days after which it is marked as too old; 0 turns both marks off."
-    )
-
-    @model_validator(mode="after")
-    def _warns_before_it_fails(self) -> Self:
-        if self.fail_days and self.warn_days >= self.fail_days:
-            raise ValueError("warn_days should be smaller than fail_days")
-        return self
-
-
-class AlertSettings(Section):
-    """Which failing checks are incidents, and whom mail about incidents goes to."""
-
-    checks: Literal["errors", "warnings", "none"] = Field(
-        "errors",
-        description="Failing checks that are incidents until they pass again: `errors`, `warnings` (both) or `none`. "
-        "Failed runs always are.",
-    )
-    email_to: list[str] = Field(
-        [], description="Addresses that are told of incidents; needs AL_ALERT_SMTP_URL in the environment."
-    )
-    email_from: str = Field(
-        "", description="Address that mail comes from; empty for the user of AL_ALERT_SMTP_URL."
     )
 
 

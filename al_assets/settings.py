@@ -16,13 +16,11 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from al_assets.keys import Task
 from al_assets.selection_settings import MiningSettings, QuotaSettings, SelectionSettings
 from al_assets.setting_sections import (
-    AlertSettings,
     ArchiveSettings,
     ClassesSettings,
     DriftSettings,
     EmbeddingsSettings,
     FramesSettings,
-    FreshnessSettings,
     LabellingSettings,
     MapSettings,
     PromotionSettings,
@@ -32,6 +30,7 @@ from al_assets.setting_sections import (
     SimilarSettings,
     TrainingSettings,
 )
+from al_assets.watch_settings import AlertSettings, FreshnessSettings
 
 __all__ = [
     "AlertSettings",

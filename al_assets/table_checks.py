@@ -106,13 +106,12 @@ def scores_of_every_frame(question: Question) -> list[str]:
 
 
 def targets_of_every_label(question: Question) -> list[str]:
-    """Whether the newest training set has as many rows as there are labels in effect."""
-    archive = question.archive
-    training_set_id = archive.models.latest_training_set()
+    """Whether the newest training set has as many rows as there were labels in effect when it was made."""
+    training_set_id = question.archive.models.latest_training_set()
     if training_set_id is None:
         return []
-    rows, labels = question.audit.training_rows(training_set_id), len(archive.models.labelled())
-    return [] if rows == labels else [f"{training_set_id} has {rows} rows for {labels} labels"]
+    rows, labels = question.audit.training_rows(training_set_id)
+    return [] if rows == labels else [f"{training_set_id} has {rows} rows, and was made of {labels} labels"]
 
 
 def selections_of_every_batch(question: Question) -> list[str]:
@@ -141,11 +140,19 @@ class Held:
 
 HELD = (
     Held("frames", {"videos": whole, "frames": of_videos}, frames_of_every_video),
-    Held("embeddings", {"embedders": whole, "embeddings": of_embedder}, vectors_of_every_frame),
+    Held(
+        "embeddings",
+        {"embedders": whole, "embeddings": of_embedder, "video_coverage": whole},
+        vectors_of_every_frame,
+    ),
     Held(
         "labels",
         dict.fromkeys(
-            ("label_exports", "annotations", "annotation_labels", "label_rejects", "labels", "classes"), whole
+            (
+                *("label_exports", "annotations", "annotation_labels", "label_rejects"),
+                *("labels", "classes", "class_changes"),
+            ),
+            whole,
         ),
     ),
     Held("training_set", {"training_sets": of_training_set}, targets_of_every_label),

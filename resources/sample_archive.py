@@ -62,8 +62,8 @@ def _statements(rows: int, dimensions: int) -> tuple[str, ...]:
         "INSERT INTO training_sets (training_set_id, frame_id, class_id, target, split, weight, annotation_id) SELECT "
         "'ts-bench', l.frame_id, l.class_id, 1, v.split, 1.0, l.annotation_id FROM labels l JOIN videos v ON "
         "v.video_no = l.frame_id / 16777216",
-        "INSERT INTO materializations (asset, slice, rows, content_hash, committed_at) VALUES ('training_set', "
-        f"'ts-bench', 1, '', {AT})",
+        "INSERT INTO materializations (asset, slice, rows, content_hash, committed_at) SELECT 'training_set', "
+        f"'ts-bench', COUNT(*), '', {AT} FROM training_sets",
         "INSERT INTO checkpoints (checkpoint_id, embedder_id, training_set_id, task, head, seed, hyperparameters, "
         "class_ids, labelled_frames, uri, sha256, code_version, run_id, trained_at) VALUES "
         f"('{CHECKPOINT}', 'EMBEDDER', 'ts-bench', 'single_label', 'linear', 0, '{{}}', '[1]', 1, '', '', '1', 'r', "

@@ -13,25 +13,42 @@ from typing import Any
 import dagster as dg
 
 from al_assets.automation import counted
+from al_assets.jobs import INGEST_ASSETS
 from al_assets.settings import Settings
 from resources.alerts import AlertError, Alerts
 from resources.archive import Archive
 from sensors.failures import without_secrets
+from sensors.runs import RANGE_END, RANGE_START
 
 CAUSE_LENGTH = 500
+PARTITIONED = {dg.AssetKey(name) for name in INGEST_ASSETS}
 TOLD_FOR = timedelta(days=7)
 """An incident that could not be told for so long is not told any more: it is in the table."""
+AGAIN = "Nothing, if it is news you expected; else label the batch that the quota for videos adrift fills."
 FIXES = {
-    "columns_are_as_declared": "Run `al db check`, then `al db upgrade`.",
-    "values_are_within_bounds": "Look at the rows in the table named; materialise the asset again for its videos.",
-    "references_are_known": "Run `al archive verify`; it names what lies apart and how to mend it.",
-    "rows_match_upstream": "Materialise the asset again for the videos named.",
+    "columns_are_as_declared": "Run `al db check`, then `al db upgrade`; move columns of your own elsewhere.",
+    "values_are_within_bounds": "Look at the rows of the table and column named; materialise the asset again.",
+    "references_are_known": "Look at the rows of the column named; restore what it names, or materialise again.",
+    "rows_match_upstream": "Materialise the asset again, for the videos that are named if any are.",
+    "confidences_are_calibrated": "Label more hold-out frames, or raise [promotion] calibration_bound in al.toml.",
+    "batch_holds_no_near_duplicates": "Start `select_batch`: the batch was not sent, and another one is made.",
+    "class_floors_are_met": "Start `select_batch` again, or lower [selection] class_floor in al.toml.",
+    "batch_is_as_large_as_asked": "Nothing, if few frames are left; else loosen the rules under [selection].",
+    "hold_out_frames_are_for_evaluation_only": "Start `select_batch`: the batch was not sent, and another one is made.",
+    "hold_out_videos_are_not_trained_on": "Start `learn`: the training set is made anew from the splits in `videos`.",
+    "no_slice_is_significantly_worse": "Label more of the slices named: [quota] gives them places in batches.",
+    "new_videos_resemble_the_training_data": AGAIN,
+    "every_video_resembles_the_training_data": AGAIN,
+    "newest_videos_pass_evidently": AGAIN,
+    "new_labels_keep_the_class_mix": AGAIN,
+    "accuracy_on_new_labels_is_as_expected": "Look at the new labels in the model report; label more of what is new.",
     "every_video_was_read": "Replace or remove the files named under videos/.",
     "every_export_was_readable": "Correct the export named and drop it again.",
     "no_record_was_rejected": "Read `label_rejects`; correct the export and drop it again.",
     "every_record_is_accounted_for": "Undo the export named (`al labels undo`) and drop it again.",
     "no_label_looks_wrong": "Look at the view `label_errors`; correct in the labelling tool what is wrong.",
-    "hold_out_videos_are_no_copies_of_training_videos": "Retire one of each pair (job `retire_video`).",
+    "hold_out_videos_are_no_copies_of_training_videos": "Retire one of each pair (job `retire_video`), or set "
+    "[promotion] refuse_copies = false in al.toml if they are not the same recording.",
     "newest_checkpoint_was_promoted": "Nothing, if the reason is right; else `al checkpoints promote ID`.",
     "every_frame_is_scored": "Nothing, if a `score` run is due; else start the job `score`.",
     "every_video_has_vectors": "Nothing, while videos are ingested; else start `ingest_videos` for those lacking.",
@@ -51,6 +68,8 @@ class Verdict:
     said: str
     run_id: str
     at: datetime
+    part: str = ""
+    """Which videos the run was over, where the check looked at those only; empty for all."""
 
     @property
     def incident_id(self) -> str:
@@ -72,19 +91,24 @@ def changes(
     succeeded: Mapping[str, datetime],
     standing: Sequence[Mapping[str, Any]],
     policy: str,
+    parts: Mapping[str, str] | None = None,
 ) -> Changes:
     """What the register lacks: one incident for a check from its first failure until it passes again.
 
-    succeeded: job -> when a run of it last ended well. standing: incidents that are not resolved. policy: failing
-    checks that are incidents: errors, warnings (both) or none.
+    A check of a run over some videos passes again for those videos, or for all; a warning that becomes an error is
+    another incident. succeeded: job -> when a run of it last ended well. standing: incidents that are not resolved.
+    policy: failing checks that are incidents: errors, warnings (both) or none. parts: run_id of an incident -> the
+    videos that its run was over.
     """
     held = {(row["asset"], row["check_name"]): row for row in standing if row["kind"] == "check"}
     new, over = [], []
     for verdict in verdicts:
         known = held.get((verdict.asset, verdict.check))
-        if verdict.passed and known is not None:
+        part = (parts or {}).get(known["run_id"], "") if known is not None else ""
+        worse = known is not None and (known["severity"], verdict.severity) == ("warning", "error")
+        if known is not None and ((verdict.passed and verdict.part in ("", part)) or _fails(verdict, worse)):
             over.append(str(known["incident_id"]))
-        if not verdict.passed and known is None and _counts(verdict, policy):
+        if (known is None or worse) and not verdict.passed and _counts(verdict, policy):
             new.append(_incident(verdict))
     over += [
         str(row["incident_id"])
@@ -92,6 +116,10 @@ def changes(
         if row["kind"] == "run" and row["job"] in succeeded and succeeded[row["job"]] > row["happened_at"]
     ]
     return Changes(new, over)
+
+
+def _fails(verdict: Verdict, worse: bool) -> bool:
+    return worse and not verdict.passed
 
 
 def _counts(verdict: Verdict, policy: str) -> bool:
@@ -143,9 +171,17 @@ def latest_verdicts(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKe
                 said=evaluation.description or "",
                 run_id=record.run_id,
                 at=datetime.fromtimestamp(record.create_timestamp, UTC).replace(tzinfo=None),
+                part=part_of(instance, record.run_id) if key.asset_key in PARTITIONED else "",
             )
         )
     return found
+
+
+def part_of(instance: dg.DagsterInstance, run_id: str) -> str:
+    """The videos that a run was over, as its tags name them; empty for a run over all, or one that is gone."""
+    run = instance.get_run_by_id(run_id)
+    names = ("dagster/partition", RANGE_START, RANGE_END)
+    return " ".join(run.tags[name] for name in names if name in run.tags) if run is not None else ""
 
 
 def last_successes(instance: dg.DagsterInstance, jobs: Iterable[str]) -> dict[str, datetime]:
@@ -175,6 +211,7 @@ def make_alerts(settings: Settings, keys: Sequence[dg.AssetCheckKey]) -> dg.Sens
             last_successes(context.instance, jobs),
             standing,
             settings.alerts.checks,
+            {row["run_id"]: part_of(context.instance, row["run_id"]) for row in standing},
         )
         for row in found.new:
             archive.incidents.record(row)

@@ -277,8 +277,18 @@ def test_the_asset_writes_what_the_rule_left_out_and_forgets_it_with_the_batch(a
     chosen = archive.monitoring.query("SELECT frame_id, reason FROM selections")
     assert not set(rows["frame_id"]) & set(chosen["frame_id"])
     assert chosen["reason"].str.startswith("quota videos adrift: ").sum() == 1
-    archive.selection.forget(1)
+    archive.selection.forget_unsent()
     assert archive.monitoring.counts(["passed_over", "selections"]) == {"passed_over": 0, "selections": 0}
+
+
+def test_a_batch_that_was_kept_back_is_replaced_and_its_frames_are_free(archive: Archive) -> None:
+    rows = ArchiveRows(archive.database)
+    rows.add("selection_batches", batch_id=1, run_id="kept back", left_out="{}", tasks_uri=None)
+    for rank in range(1, 31):
+        rows.add("selections", batch_id=1, rank=rank, frame_id=frame_id(1, rank), arm="strategy")
+    assert made(archive, settings(strategy="margin", batch_size=5, max_open_tasks=10)).success
+    (batch,) = archive.monitoring.query("SELECT run_id, selected FROM selection_batches").itertuples()
+    assert (batch.run_id == "kept back", batch.selected) == (False, 5)
 
 
 def test_a_frame_too_near_to_a_taken_one_is_kept_with_that_frame(archive: Archive) -> None:

@@ -21,10 +21,8 @@ from support.archive_rows import ArchiveRows
 
 KEPT_BY_NO_ASSET = {
     "arrivals",
-    "class_changes",
     "incidents",
     "materializations",
-    "video_coverage",
 }
 EMBEDDER = "efficientnet-lite0"
 

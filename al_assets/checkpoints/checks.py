@@ -30,7 +30,10 @@ def hold_out_videos_are_not_trained_on(archive: Archive) -> dg.AssetCheckResult:
 def hold_out_videos_are_no_copies_of_training_videos(
     archive: Archive, settings: dg.ResourceParam[Settings]
 ) -> dg.AssetCheckResult:
-    """An error that stops training, with the pairs of videos: retire one of each (job `retire_video`)."""
+    """An error that stops training, with the pairs of videos: retire one of each (job `retire_video`).
+
+    A warning where the owner says that they are no copies ([promotion] refuse_copies = false).
+    """
     from al_assets.checkpoints.leaks import twins
 
     rows = archive.models.training_set(archive.models.latest_training_set() or "")
@@ -45,11 +48,14 @@ def hold_out_videos_are_no_copies_of_training_videos(
     names = {video.video_no: video.video_id for video in archive.videos.numbered(clips)}
     told = [
         f"{names[pair.holdout]} repeats {names[pair.training]}: {pair.twins} of {pair.frames} labelled frames; "
-        "retire one of them"
+        "retire one of them, or set [promotion] refuse_copies = false if they are not the same recording"
         for pair in found
     ]
     return dg.AssetCheckResult(
         passed=not found,
+        severity=dg.AssetCheckSeverity.ERROR
+        if settings.promotion.refuse_copies
+        else dg.AssetCheckSeverity.WARN,
         description="; ".join(told[:3])
         or "no labelled hold-out frame has a twin in training that is no chance",
         metadata={

@@ -59,10 +59,11 @@ def select(
     from al_assets.by_hand import pick
     from al_assets.headless import Headless
     from al_assets.jobs import SELECT
+    from al_assets.selection.hand_picked import decoded
     from resources.environments import read_environment
 
     environment = read_environment()
-    picked = pick(open_archive(environment), frames.read_text(encoding="utf-8-sig"))
+    picked = pick(open_archive(environment), decoded(frames.read_bytes()))
     for name, reason in picked.refused[:SHOWN_REASONS]:
         console.print(f"left out {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if len(picked.refused) > SHOWN_REASONS:

@@ -112,7 +112,8 @@ def comparison_section(archive: Archive, settings: Settings) -> Section:
     history = _history(archive)
     title = "Checkpoint against checkpoint"
     if serving is None or len(every) < 2:
-        return Section(title, "There is one model yet at most.", table=history)
+        why = "No model serves yet." if serving is None else "There is one model yet."
+        return Section(title, why, table=history)
     newest = every[-1]
     other = serving if serving.checkpoint_id != newest.checkpoint_id else every[-2]
     role = "the serving one" if other == serving else "the one before"

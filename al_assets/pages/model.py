@@ -1,4 +1,4 @@
-"""The sections of the model report, each from a view or a table; what is measured for it is in model_measurements.py.
+"""The sections of the model report, each from a view or a table; what is measured for it is in measurements.py.
 
 Not here: the page itself (`reports/html.py`) and the asset that writes it.
 """
@@ -18,7 +18,7 @@ from al_assets.pages.measurements import (
 )
 from al_assets.reports.html import Section
 from al_assets.reports.model_quality import ClassQuality, Value
-from al_assets.reports.plots import CurvePoint, arms_svg, class_distribution_svg
+from al_assets.reports.plots import CurvePoint, arms_svg, class_distribution_svg, learning_curve_svg
 from al_assets.reports.quality_plots import CLASSES, MEASURES, quality_svg
 from al_assets.reports.words import interval, share
 from al_assets.settings import Settings
@@ -78,9 +78,7 @@ def model_sections(archive: Archive, settings: Settings, plot: str) -> list[Sect
     return [
         Section("What labels bought", "On labelled hold-out frames, with 95 % intervals.", plot),
         Section("Does labelling still pay?", _advice(archive), table=_worth(archive)),
-        Section(
-            "Does choosing beat drawing at random?", ARMS, arms_svg(_arms(archive)), _arms_table(archive)
-        ),
+        arms_section(archive.monitoring.view("active_against_random")),
         *_measured(archive, settings, serving),
         Section("Parts of the archive it is worse on", SLICES, table=_slices(archive, serving)),
         comparison_section(archive, settings),
@@ -193,27 +191,45 @@ def _worth(archive: Archive) -> pd.DataFrame:
     )
 
 
-def _arms(archive: Archive) -> list[CurvePoint]:
-    found = archive.monitoring.view("active_against_random").dropna(subset=["difference"])
-    return [
+def arms_section(rows: pd.DataFrame) -> Section:
+    """Learning curves of both arms and their difference; one sentence while there is nothing to compare."""
+    title, told = "Does choosing beat drawing at random?", rows.dropna(subset=["difference"])
+    if told.empty:
+        why = "Too early to say: it takes 20 judged frames drawn at random ([selection] random_fraction)."
+        return Section(title, why)
+    curves = {
+        arm: [
+            CurvePoint(int(row.labels_each), float(getattr(row, f"{arm}_accuracy"))) for row in rows_of(told)
+        ]
+        for arm in ("strategy", "random")
+    }
+    gaps = [
         CurvePoint(int(row.labels_each), float(row.difference), float(row.low), float(row.high))
-        for row in rows_of(found)
+        for row in rows_of(told)
     ]
-
-
-def _arms_table(archive: Archive) -> pd.DataFrame:
-    found = archive.monitoring.view("active_against_random").sort_values("measured_at", ascending=False)
-    return pd.DataFrame(
+    newest = rows.sort_values("measured_at", ascending=False)
+    table = pd.DataFrame(
         {
-            "labels of each arm": found["labels_each"],
-            "batches": found["batches"],
-            "hold-out frames": found["holdout_frames"],
-            "right, random": found["random_accuracy"],
-            "right, strategy": found["strategy_accuracy"],
-            "difference": [interval(row.difference, row.low, row.high) for row in rows_of(found)],
-            "verdict": found["verdict"].str.replace("_", " "),
+            "labels of each arm": newest["labels_each"],
+            "batches": newest["batches"],
+            "hold-out frames": newest["holdout_frames"],
+            "right, random": newest["random_accuracy"],
+            "right, strategy": newest["strategy_accuracy"],
+            "difference": [interval(row.difference, row.low, row.high) for row in rows_of(newest)],
+            "verdict": newest["verdict"].str.replace("_", " "),
         }
     )
+    parts = [
+        Section(
+            "Both arms",
+            svg=learning_curve_svg(curves, "share of frames right"),
+            alt="Learning curves of both arms",
+        ),
+        Section(
+            "Their difference", svg=arms_svg(gaps), table=table, alt="Strategy less random, with intervals"
+        ),
+    ]
+    return Section(title, ARMS, parts=parts)
 
 
 def _doubted(archive: Archive) -> pd.DataFrame:

@@ -20,7 +20,7 @@ h3{font-size:1.05rem;margin:1.6rem 0 .3rem}h4{font-size:.95rem;margin:.4rem 0}a{
 a.skip{position:absolute;left:-99rem}a.skip:focus{position:static}
 nav ol{columns:17rem;padding-left:1.4rem;font-size:.9rem}
 table{border-collapse:collapse;font-size:.9rem}
-th,td{padding:.25rem .7rem;border-bottom:1px solid #e5e9ee;vertical-align:top}
+th,td{padding:.25rem .7rem;border-bottom:1px solid #e5e9ee;vertical-align:top;max-width:32rem;overflow-wrap:anywhere}
 th{text-align:left;background:#f6f8fa}td.n{text-align:right;font-variant-numeric:tabular-nums}
 p.note{color:#4b5560;max-width:48rem}figure{margin:.8rem 0}figure svg{max-width:100%;height:auto}
 .scroll{overflow-x:auto}

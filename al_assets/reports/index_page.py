@@ -54,7 +54,11 @@ def index_page(reports: Sequence[Report]) -> str:
         key=lambda item: -item[0],
     )
     drift = sorted(
-        ((found.group(1), report) for report in reports if (found := _DRIFT.fullmatch(report.path))),
+        (
+            (f"{found.group(1)}, {found.group(2)}", report)
+            for report in reports
+            if (found := _DRIFT.fullmatch(report.path))
+        ),
         key=lambda item: (item[1].written_at, item[1].path),
         reverse=True,
     )

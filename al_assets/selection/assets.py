@@ -62,7 +62,8 @@ def selection_batch(
     if sent is not None and sent["tasks_uri"]:
         reason = f"this run's batch {batch_id} is out with its tasks already; it stays as it is"
         return dg.MaterializeResult(value=None, metadata={"selected": sent["selected"], "why": reason})
-    archive.selection.forget(batch_id)
+    if dropped := archive.selection.forget_unsent():
+        context.log.info(f"batches {dropped} never went out; their frames are free again")
     standing = archive.selection.open_tasks()
     rules, wanted = settings.selection, config.frame_ids
     budget = len(wanted) or min(rules.batch_size, max(0, rules.max_open_tasks - standing))

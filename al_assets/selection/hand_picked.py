@@ -39,6 +39,14 @@ def read_frame_list(text: str) -> tuple[list[str], list[FrameReference]]:
     return [name for name, _ in found], [reference for _, reference in found]
 
 
+def decoded(data: bytes) -> str:
+    """The text of a list. Raises HandPickedError for one that is not UTF-8, as spreadsheets may save it."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HandPickedError("the list is not UTF-8; save it as CSV UTF-8 and try again") from error
+
+
 def why_not(split: str, readable: bool, judged: bool, queued: bool) -> str:
     """Why a frame may not be sent to people by hand; empty where it may."""
     if not readable:
@@ -76,7 +84,9 @@ def _reference(number: int, row: dict[str, str | None]) -> tuple[str, FrameRefer
             name = f"{cell['video_id']}/{cell['frame_index']}"
             return name, FrameReference(video_id=cell["video_id"], frame_index=int(cell["frame_index"]))
     except ValueError as error:
-        raise HandPickedError(f"row {number}: {error}; correct the file") from error
+        raise HandPickedError(
+            f"row {number}: frame_id and frame_index are whole numbers; correct it"
+        ) from error
     if cell.get("image"):
         return cell["image"], FrameReference(image=cell["image"])
     raise HandPickedError(f"row {number} names no frame; correct the file")

@@ -18,6 +18,7 @@ from resources.database import Database
 from resources.slices import KeyRange
 from resources.tables import (
     frames,
+    materializations,
     metadata,
     selection_batches,
     selections,
@@ -145,11 +146,18 @@ class AuditQueries:
             found = [tuple(row) for row in connection.execute(query)]
         return pd.DataFrame(found, columns=["batch_id", "selected", "rows"])
 
-    def training_rows(self, training_set_id: str) -> int:
-        """Rows of a training set."""
+    def training_rows(self, training_set_id: str) -> tuple[int, int]:
+        """Rows of a training set, and how many it was written with: labels may change at any time after."""
         chosen = training_sets.c.training_set_id == training_set_id
+        written = (
+            sa.select(materializations.c.rows)
+            .where(materializations.c.asset == "training_set", materializations.c.slice == training_set_id)
+            .order_by(materializations.c.materialization_id.desc())
+            .limit(1)
+        )
         with self.database.read() as connection:
-            return int(connection.scalar(sa.select(sa.func.count()).where(chosen)) or 0)
+            rows = connection.scalar(sa.select(sa.func.count()).where(chosen))
+            return int(rows or 0), int(connection.scalar(written) or 0)
 
 
 def _faults(table: sa.Table) -> dict[str, sa.ColumnElement[bool]]:

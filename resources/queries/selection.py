@@ -204,11 +204,18 @@ class SelectionQueries:
             )
         return int(own) if own is not None else int(last or 0) + 1
 
-    def forget(self, batch_id: int) -> None:
-        """Remove a half-made batch of this run before it is made again, so that its frames are free."""
+    def forget_unsent(self) -> list[int]:
+        """Remove batches whose tasks never went out, so that their frames are free; their numbers.
+
+        A run was cut off before its tasks, or a check kept the batch back: nobody has seen it.
+        """
+        unsent = sa.select(selection_batches.c.batch_id).where(selection_batches.c.tasks_uri.is_(None))
         with self.database.write() as connection:
-            for table in (passed_over, selections, selection_batches):
-                connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
+            numbers = [int(number) for number in connection.scalars(unsent)]
+            for number in numbers:
+                for table in (passed_over, selections, selection_batches):
+                    connection.execute(sa.delete(table).where(table.c.batch_id == number))
+        return numbers
 
     def batch(self, batch_id: int) -> dict[str, Any] | None:
         """A batch as a row."""

@@ -108,5 +108,6 @@ def test_what_was_passed_over_goes_with_its_batch(database: Database) -> None:
         "SELECT frame_id, rule, beside_frame_id FROM passed_over ORDER BY place"
     )
     assert found == [(key(1, 1), "cosine", key(2, 0)), (key(1, 2), "clip", None)]
-    SelectionQueries(database).forget(1)
+    ArchiveRows(database).add("selection_batches", batch_id=1, left_out="{}", tasks_uri=None)
+    assert SelectionQueries(database).forget_unsent() == [1]
     assert ArchiveRows(database).query("SELECT frame_id FROM passed_over") == []

@@ -1,19 +1,22 @@
 """Failing checks become incidents that end by themselves, and the owner is told once, by webhook and by mail."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from al_assets.definitions import build_defs
 from al_assets.settings import Settings
 from resources import migrations
 from resources.alerts import AlertError, Alerts
 from resources.archive import Archive
 from resources.database import Database
+from resources.environments import read_environment
 from resources.storage import Storage
-from sensors.alerts import Verdict, changes, make_alerts, message, tell
+from sensors.alerts import FIXES, Verdict, changes, make_alerts, message, tell
 from support.mailbox import mailbox, webhook
 
 NOON = datetime(2026, 1, 1, 12)
@@ -53,6 +56,29 @@ def test_an_incident_says_what_is_not_true_and_what_to_do() -> None:
 )
 def test_the_policy_says_which_checks_are_incidents(policy: str, severity: str, count: int) -> None:
     assert len(changes([verdict(False, severity)], {}, [], policy).new) == count
+
+
+def test_a_check_over_some_videos_passes_again_for_those_or_for_all() -> None:
+    (row,) = changes([verdict(False)], {}, [], "errors").new
+    parts = {"r1": "video-a"}
+
+    def over(part: str) -> bool:
+        passed = replace(verdict(True, run_id="r2"), part=part)
+        return bool(changes([passed], {}, [row], "errors", parts).over)
+
+    assert [over("video-b"), over("video-a"), over("")] == [False, True, True]
+
+
+def test_a_warning_that_becomes_an_error_is_another_incident() -> None:
+    (row,) = changes([verdict(False, "warning")], {}, [], "warnings").new
+    found = changes([verdict(False, "error", run_id="r2")], {}, [row], "errors")
+    assert (found.over, [new["severity"] for new in found.new]) == ([row["incident_id"]], ["error"])
+
+
+def test_every_check_has_a_fix_of_its_own(tmp_path: Path) -> None:
+    definitions = build_defs(read_environment({"AL_HOME": str(tmp_path)}, tmp_path), Settings())
+    checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    assert checks == set(FIXES)
 
 
 def test_a_failed_run_is_over_when_its_job_ends_well_later() -> None:
