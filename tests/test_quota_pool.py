@@ -13,6 +13,7 @@ import pytest
 from al_assets.batch_pool import Circumstances, make_plan
 from al_assets.checkpoints.files import save_head, sha256_of
 from al_assets.checkpoints.heads import Head
+from al_assets.keys import frame_id
 from al_assets.selection.assets import selection_batch
 from al_assets.selection.batch_plan import BatchPlan
 from al_assets.selection.checks import batch_holds_no_near_duplicates, class_floors_are_met
