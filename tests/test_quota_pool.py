@@ -284,6 +284,7 @@ def test_the_asset_writes_what_the_rule_left_out_and_forgets_it_with_the_batch(a
 
 def test_a_batch_that_was_kept_back_is_replaced_and_its_frames_are_free(archive: Archive) -> None:
     rows = ArchiveRows(archive.database)
+    rows.add("serving", slot=1, checkpoint_id="ck")
     rows.add("selection_batches", batch_id=1, run_id="kept back", left_out="{}", tasks_uri=None)
     for rank in range(1, 31):
         rows.add("selections", batch_id=1, rank=rank, frame_id=frame_id(1, rank), arm="strategy")
