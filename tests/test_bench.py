@@ -26,6 +26,7 @@ RATIOS = {
         "label_studio_import_peak_growth",
     },
     "margin": {"index_vs_scan_and_sort"},
+    "checks": {"slowest_vs_plain_scan"},
     "peers": {"digits_auto_vs_best_peer"},
     "auto": {"digits_auto_vs_best_rival"},
     "reference": {
