@@ -16,6 +16,7 @@ from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.queries.audit import AuditQueries, Where, parts_of
 from resources.rows import rows_of
+from resources.slices import KeyRange
 from resources.tables import metadata
 
 SHOWN = 20
@@ -40,12 +41,15 @@ class Question:
         """The counting."""
         return self.archive.audit
 
-    def ranges(self) -> list[Where]:
-        """Key ranges of the run's videos; one empty restriction, the whole table, where the run names none."""
+    def spans(self) -> list[KeyRange | None]:
+        """Key ranges of the run's videos; None, for all, where the run names none."""
         if not self.video_ids:
-            return [{}]
-        numbers = [video.video_no for video in self.archive.videos.get(self.video_ids)]
-        return [{"frame_id": span} for span in parts_of(numbers)]
+            return [None]
+        return [*parts_of([video.video_no for video in self.archive.videos.get(self.video_ids)])]
+
+    def ranges(self) -> list[Where]:
+        """The same as restrictions of a table with a row a frame."""
+        return [{} if span is None else {"frame_id": span} for span in self.spans()]
 
 
 Scope = Callable[[Question], list[Where]]
@@ -87,7 +91,11 @@ def of_target(question: Question) -> list[Where]:
 
 def frames_of_every_video(question: Question) -> list[str]:
     """Videos that were read and have no frame."""
-    return [f"{video_id} was read and has no frame" for video_id in question.audit.videos_without_frames()]
+    return [
+        f"{video_id} was read and has no frame"
+        for span in question.spans()
+        for video_id in question.audit.videos_without_frames(span)
+    ]
 
 
 def vectors_of_every_frame(question: Question) -> list[str]:
@@ -125,7 +133,8 @@ def selections_of_every_batch(question: Question) -> list[str]:
 def _per_video(question: Question, table: str, version: dict[str, str], asset: str, what: str) -> list[str]:
     return [
         f"{row.video_id} has {row.frames} frames and {row.rows} {what}"
-        for row in rows_of(question.audit.rows_per_video(table, version, asset))
+        for span in question.spans()
+        for row in rows_of(question.audit.rows_per_video(table, version, asset, span))
     ]
 
 

@@ -105,10 +105,11 @@ def changes(
     for verdict in verdicts:
         known = held.get((verdict.asset, verdict.check))
         part = (parts or {}).get(known["run_id"], "") if known is not None else ""
-        worse = known is not None and (known["severity"], verdict.severity) == ("warning", "error")
-        if known is not None and ((verdict.passed and verdict.part in ("", part)) or _fails(verdict, worse)):
+        fails = not verdict.passed
+        worse = fails and known is not None and (known["severity"], verdict.severity) == ("warning", "error")
+        if known is not None and (worse or (verdict.passed and verdict.part in ("", part))):
             over.append(str(known["incident_id"]))
-        if (known is None or worse) and not verdict.passed and _counts(verdict, policy):
+        if fails and (known is None or worse) and _counts(verdict, policy):
             new.append(_incident(verdict))
     over += [
         str(row["incident_id"])
@@ -116,10 +117,6 @@ def changes(
         if row["kind"] == "run" and row["job"] in succeeded and succeeded[row["job"]] > row["happened_at"]
     ]
     return Changes(new, over)
-
-
-def _fails(verdict: Verdict, worse: bool) -> bool:
-    return worse and not verdict.passed
 
 
 def _counts(verdict: Verdict, policy: str) -> bool:

@@ -162,3 +162,10 @@ def test_the_checks_run_in_dagster_as_errors(tmp_path: Path) -> None:
     found = {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
     assert found == {COLUMNS: True, VALUES: True, REFERENCES: False}
     assert all(each.severity == dg.AssetCheckSeverity.ERROR for each in result.get_asset_check_evaluations())
+
+
+def test_rows_are_counted_for_the_videos_of_the_run_only(archive: Archive, rows: ArchiveRows) -> None:
+    rows.video(1, [0])
+    rows.video(2)
+    assert faults(archive, "frames", COUNTS, "v1") == ""
+    assert "v2" in faults(archive, "frames", COUNTS, "v1", "v2")

@@ -41,6 +41,7 @@ Recipe = Literal["auto", "logistic", "propagated"]
 """Ways to fit a head."""
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 ALLOWED_ERRORS: dict[Literal["propagated", "mean"], float] = {"propagated": 1.0, "mean": 3.0}
+"""Standard errors by which held-out clips may be told worse than by logistic regression before a head is dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +166,8 @@ def _prefer(
 ) -> tuple[Literal["propagated", "mean", "logistic"], str]:
     """The first of propagated, mean and logistic that held-out clips are not told worse by than by logistic, and why.
 
-    Where they cannot tell, propagated: on few labels it led on every data set tried. Worse is worse by more than one
-    standard error; the mean of both heads errs less than either where they err differently.
+    Where they cannot tell, propagated: on few labels it led on every data set tried. Worse is worse by more than
+    ALLOWED_ERRORS; the mean of both heads errs less than either where they err differently.
     """
     if plain is None or spread is None:
         return "propagated", "propagated, nothing to compare it on"

@@ -79,16 +79,18 @@ class AuditQueries:
                 found[f"{name}.{column.name}"] = int(count or 0)
         return found
 
-    def rows_per_video(self, name: str, version: Mapping[str, str], asset: str) -> pd.DataFrame:
+    def rows_per_video(
+        self, name: str, version: Mapping[str, str], asset: str, span: KeyRange | None = None
+    ) -> pd.DataFrame:
         """Videos whose rows in a table of one row a frame are not as many as the ledger and `frames` say.
 
         Columns: video_id, frames, covered (None where the ledger has no entry), rows. version: column and value that
-        picks a version of the table; asset: whose entries of `video_coverage`. Three passes over key ranges.
+        picks a version of the table; asset: whose entries of `video_coverage`; span: keys of the videos (None: all).
         """
         table = metadata.tables[name]
         ((column, value),) = version.items()
-        theirs = _by_video(table).where(table.c[column] == value).subquery("theirs")
-        ours = _by_video(frames).subquery("ours")
+        theirs = _by_video(table, span).where(table.c[column] == value).subquery("theirs")
+        ours = _by_video(frames, span).subquery("ours")
         covered = (
             sa.select(video_coverage.c.video_id, video_coverage.c.frames, video_coverage.c.frames_version)
             .where(video_coverage.c.asset == asset, video_coverage.c.version == value)
@@ -112,7 +114,8 @@ class AuditQueries:
                 sa.or_(
                     sa.and_(current, sa.or_(rows != covered.c.frames, rows != sampled)),
                     sa.and_(covered.c.video_id.is_(None), rows > sampled),
-                )
+                ),
+                _in_span(span),
             )
             .order_by(videos.c.video_no)
         )
@@ -122,12 +125,12 @@ class AuditQueries:
                 columns=["video_id", "frames", "covered", "rows"],
             )
 
-    def videos_without_frames(self) -> list[str]:
-        """video_ids that were read, by the register, and have no frame."""
+    def videos_without_frames(self, span: KeyRange | None = None) -> list[str]:
+        """video_ids that were read, by the register, and have no frame; span: keys of the videos meant (None: all)."""
         first = sa.cast(videos.c.video_no, sa.BigInteger) * FRAMES_PER_VIDEO
         inside = frames.c.frame_id.between(first, first + FRAMES_PER_VIDEO - 1)
         query = sa.select(videos.c.video_id).where(
-            videos.c.status.in_(("indexed", "partial")), ~sa.exists().where(inside)
+            videos.c.status.in_(("indexed", "partial")), ~sa.exists().where(inside), _in_span(span)
         )
         with self.database.read() as connection:
             return list(connection.scalars(query.order_by(videos.c.video_no)))
@@ -182,10 +185,17 @@ def _counted(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
     return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
 
 
-def _by_video(table: sa.Table) -> sa.Select[Any]:
+def _by_video(table: sa.Table, span: KeyRange | None) -> sa.Select[Any]:
     """Rows of a table by the number of the video, which is in frame_id."""
     number = table.c.frame_id // FRAMES_PER_VIDEO
-    return sa.select(number.label("video_no"), sa.func.count().label("row_count")).group_by(number)
+    query = sa.select(number.label("video_no"), sa.func.count().label("row_count")).group_by(number)
+    return _within(query, table, {"frame_id": span} if span is not None else None)
+
+
+def _in_span(span: KeyRange | None) -> sa.ColumnElement[bool]:
+    if span is None:
+        return sa.true()
+    return videos.c.video_no.between(span.first // FRAMES_PER_VIDEO, span.last // FRAMES_PER_VIDEO)
 
 
 def _within(query: sa.Select[Any], table: sa.Table, where: Where | None) -> sa.Select[Any]:
