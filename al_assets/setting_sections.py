@@ -154,7 +154,7 @@ class PromotionSettings(Section):
     )
     refuse_copies: bool = Field(
         True,
-        description="Keep a round back while a hold-out video looks like a training video encoded anew; `false` warns.",
+        description="Keep a round back while a hold-out video repeats a training video; `false` warns.",
     )
 
 

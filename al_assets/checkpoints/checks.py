@@ -24,9 +24,7 @@ def hold_out_videos_are_not_trained_on(archive: Archive) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(
-    asset=training_set, blocking=True, description="No hold-out video is a training video encoded anew."
-)
+@dg.asset_check(asset=training_set, blocking=True, description="No hold-out video repeats a training video.")
 def hold_out_videos_are_no_copies_of_training_videos(
     archive: Archive, settings: dg.ResourceParam[Settings]
 ) -> dg.AssetCheckResult:

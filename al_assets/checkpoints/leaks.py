@@ -1,6 +1,6 @@
 """Hold-out clips that are training clips once more: the same recording under another name. Arrays in, pairs out.
 
-A copy byte for byte is told at registration; one that was cut or encoded anew is not, and makes every metric a lie. Not
+A copy byte for byte is told at registration; one that was cut or packed anew is not, and makes every metric a lie. Not
 here: reading frames, and what follows from a leak.
 """
 
@@ -16,7 +16,8 @@ COSINE = 0.995
 """Cosine of vectors from which frames of two clips count as one picture.
 
 Of the 560 hold-out frames of two rendered archives, whose clips share sites, none had such a twin among the training
-frames (at 0.99: up to 6 %). How alike a copy stays that was encoded anew depends on how coarsely it was.
+frames (at 0.99: up to 6 %). A copy that was compressed anew is not found: on a rendered clip its frames
+kept cosines of 0.63 to 0.92 to the original.
 """
 SHARE = 0.5
 """Share of a hold-out clip's frames with a twin in one training clip from which it is the same recording."""

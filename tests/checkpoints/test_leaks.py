@@ -14,7 +14,7 @@ def clips(count: int, frames: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return vectors.reshape(-1, 64).astype(np.float16), np.repeat(np.arange(count), frames)
 
 
-def test_a_clip_encoded_anew_is_found_with_its_original() -> None:
+def test_a_clip_that_was_cut_is_found_with_its_original() -> None:
     training, training_clips = clips(5, 6, seed=1)
     holdout, holdout_clips = clips(3, 4, seed=2)
     noise = np.random.default_rng(3).normal(scale=0.02, size=(3, 64))
