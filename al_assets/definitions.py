@@ -31,6 +31,7 @@ from al_assets.settings import Settings, load_settings
 from al_assets.simulation import assets as simulation
 from resources.alerts import Alerts
 from resources.archive import Archive
+from resources.compute import Compute
 from resources.database import Database
 from resources.environments import Environment, read_environment, variable_of
 from resources.labelling_tool import LabelStudio
@@ -95,6 +96,7 @@ def make_resources(environment: Environment, settings: Settings) -> dict[str, An
     return {
         "settings": settings,
         "archive": Archive(database=database, storage=storage),
+        "compute": Compute(),
         "labelling_tool": LabelStudio(
             url=environment.label_studio_url, token=_by_name(environment.label_studio_token)
         ),

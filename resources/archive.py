@@ -2,6 +2,8 @@
 
 # No `from __future__ import annotations`: Dagster reads ResourceDependency from the annotation itself.
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import dagster as dg
 
@@ -36,6 +38,10 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     database: dg.ResourceDependency[Database]
     storage: dg.ResourceDependency[Storage]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Dagster's configuration classes do not pickle; workers in other processes read the archive.
+        return partial(Archive, database=self.database, storage=self.storage), ()
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Make tables and folders at the first use ever; refuse tables of another revision.
