@@ -6,11 +6,14 @@ Sensors read the state and turn a decision into a run request or a skip reason; 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import dagster as dg
+
+Asset: TypeAlias = dg.AssetsDefinition | dg.AssetSpec
 
 # Backfill policies are in beta; said here once instead of at every asset.
 warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
@@ -19,9 +22,19 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, j
 """For steps that talk to storage or a database server over a network."""
 
 BATCHED = dg.BackfillPolicy.multi_run(max_partitions_per_run=100)
-"""A hundred videos a run: one model load a batch, and a fault costs one batch."""
+"""A batch of videos a run: one model load a batch, and a fault costs one batch. `in_batches` sets the owner's size."""
+
+SQL_WRITE = "sql_write"
+"""Pool of unpartitioned assets that write or delete much in one transaction and compute little besides.
+
+SQLite has one writer: two of them at once would keep each other waiting beyond its time-out. Assets that decode or
+compute for long do not hold it, since their slices are short transactions that take turns by themselves. An asset is
+in one pool; those that run a model are in `gpu`. Limits are in dagster.yaml: one at a time unless the owner says more.
+"""
 
 REASON_TAG = "al/reason"
+FAILED_TAG = "al/failed_videos"
+"""Videos that a failed run over several could not take in; the others of its range are not to blame."""
 WORK_TAG = "al/work"
 """What exactly a run was asked to do; a failed run is not asked for again while that is the same."""
 
@@ -42,97 +55,23 @@ class Decision:
     reason: str
 
 
+def in_batches(assets: Iterable[Asset], videos_per_run: int) -> list[Asset]:
+    """The assets, those of videos with the owner's batch: a backfill of the Dagster UI keeps to it as sensors do.
+
+    Unpartitioned assets have no policy: Dagster runs each once in a backfill, whatever the partitions beside it.
+    """
+    policy = dg.BackfillPolicy.multi_run(max_partitions_per_run=videos_per_run)
+    return [
+        asset.with_attributes(backfill_policy=policy)
+        if isinstance(asset, dg.AssetsDefinition) and asset.backfill_policy == BATCHED
+        else asset
+        for asset in assets
+    ]
+
+
 def counted(number: int, thing: str, things: str = "") -> str:
     """The number and the thing in its number: counted(1, "video") == "1 video"; `things` where it is not thing + s."""
     return f"{number} {thing if number == 1 else things or thing + 's'}"
-
-
-def contiguous(keys: Collection[str], order: Sequence[str], *, longest: int) -> list[tuple[str, str]]:
-    """Key ranges (first, last) that cover `keys` and nothing else; none longer than `longest`.
-
-    order: all partition keys as Dagster orders them; a range run takes a slice of that order.
-    contiguous({"a", "b", "d"}, "abcd", longest=10) == [("a", "b"), ("d", "d")]
-    """
-    wanted = frozenset(keys)
-    runs: list[tuple[int, int]] = []
-    for position in (i for i, key in enumerate(order) if key in wanted):
-        if runs and position == runs[-1][1] + 1 and position - runs[-1][0] < longest:
-            runs[-1] = (runs[-1][0], position)
-        else:
-            runs.append((position, position))
-    return [(order[first], order[last]) for first, last in runs]
-
-
-def keys_between(
-    first: str, last: str, order: Sequence[str], places: Mapping[str, int] | None = None
-) -> list[str]:
-    """Keys of a range run; empty where an end is not a key any more.
-
-    places: key -> position in `order`, for a caller with many ranges to look up.
-    """
-    places = {key: i for i, key in enumerate(order)} if places is None else places
-    if first not in places or last not in places:
-        return []
-    return list(order[places[first] : places[last] + 1])
-
-
-@dataclass(frozen=True)
-class IngestState:
-    """What `video_arrivals` knows when it decides.
-
-    failed: keys of runs over several videos that failed. attempts: key -> runs for that video alone, as its file
-    and the settings are now, that have ended and left it to do.
-    """
-
-    order: tuple[str, ...]
-    lacking: tuple[str, ...]
-    in_flight: frozenset[str] = frozenset()
-    runs_in_flight: int = 0
-    failed: frozenset[str] = frozenset()
-    attempts: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def given_up(self) -> frozenset[str]:
-        """Videos that were tried twice, once alone: they wait for a person or for a new version of their file."""
-        return frozenset(
-            key
-            for key in self.lacking
-            if (tries := self.attempts.get(key, 0)) and tries + (key in self.failed) > 1
-        )
-
-
-@dataclass(frozen=True)
-class IngestPlan:
-    """Key ranges to ask for, and what is left alone."""
-
-    ranges: tuple[tuple[str, str], ...]
-    reason: str
-
-
-def plan_ingest(state: IngestState, *, videos_per_run: int, runs_at_once: int) -> IngestPlan:
-    """Which key ranges `ingest_videos` should be run for.
-
-    A video in a run that failed is tried once more alone, so that it holds up nobody; after that it waits for
-    a person or for a new version of its file.
-    """
-    given_up = state.given_up
-    suspects = (state.failed | state.attempts.keys()) - given_up
-    free = [key for key in state.lacking if key not in state.in_flight and key not in given_up]
-    healthy = [key for key in free if key not in suspects]
-    ranges = contiguous(healthy, state.order, longest=videos_per_run)
-    known = frozenset(state.order)
-    ranges += [(key, key) for key in free if key in suspects and key in known]
-    slots = max(0, runs_at_once - state.runs_in_flight)
-    notes = ["every video has frames and vectors"]
-    if lacking := len(state.lacking):
-        notes = [f"{counted(lacking, 'video lacks', 'videos lack')} frames or vectors"]
-    if state.in_flight:
-        notes.append(f"{counted(len(state.in_flight), 'is', 'are')} in a run now")
-    if given_up:
-        named = ", ".join(sorted(given_up)[:3])
-        failed = counted(len(given_up), "failed twice and waits", "failed twice and wait")
-        notes.append(f"{failed} for a person ({named}): see the failed runs of ingest_videos")
-    return IngestPlan(tuple(ranges[:slots]), "; ".join(notes))
 
 
 @dataclass(frozen=True)

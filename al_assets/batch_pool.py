@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from al_assets.candidates import candidates
 from al_assets.checkpoints.training_set import target_matrix, why_not_trainable
-from al_assets.embeddings.assets import configured_embedder
+from al_assets.embedder_choice import embedder_to_read
 from al_assets.examples import load_checkpoint
 from al_assets.frame_names import UnknownFrameError, frames_named
 from al_assets.keys import video_no_of
@@ -41,10 +41,10 @@ class Circumstances:
 
 
 def circumstances(archive: Archive, settings: Settings) -> Circumstances:
-    """The serving model and its embedder; the configured embedder while no model serves."""
+    """The serving model and its embedder; while no model serves the embedder that a new one would read."""
     serving = archive.models.serving()
     if serving is None:
-        return Circumstances(configured_embedder(settings.embeddings), None, None)
+        return Circumstances(embedder_to_read(archive, settings.embeddings), None, None)
     return Circumstances(serving.embedder_id, serving.checkpoint_id, load_checkpoint(archive, serving))
 
 

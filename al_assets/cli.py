@@ -17,6 +17,7 @@ from al_assets.commands.classes import classes_app
 from al_assets.commands.frames import select, similar
 from al_assets.commands.output import console, print_table
 from al_assets.commands.simulate import simulate
+from al_assets.commands.videos import videos_app
 from resources.environments import calm_threads
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.add_typer(checkpoints_app, name="checkpoints")
 app.add_typer(archive_app, name="archive")
 app.add_typer(export_app, name="export")
 app.add_typer(classes_app, name="classes")
+app.add_typer(videos_app, name="videos")
 database_app.command("backup")(back_up_database)
 app.command("simulate")(simulate)
 app.command("similar")(similar)
@@ -93,11 +95,14 @@ def dev(
 
 @app.command()
 def status() -> None:
-    """What stands: videos, labels, models, open tasks, incidents."""
+    """What stands: videos, how far they are ingested, labels, models, open tasks, incidents."""
     from al_assets.archives import make_labelling_tool
+    from al_assets.backfill_status import progress_lines
     from al_assets.status import status_lines
 
-    for name, value in status_lines(_archive(), make_labelling_tool(_environment())):
+    archive, environment = _archive(), _environment()
+    progress = progress_lines(archive, environment)
+    for name, value in status_lines(archive, make_labelling_tool(environment), progress):
         console.print(f"[bold]{name:<16}[/bold] {value}", highlight=False, soft_wrap=True)
 
 
@@ -260,13 +265,22 @@ def bench(
     case: Annotated[str, typer.Argument(help="ingest, embed, io, score or dataset; `list` names them.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
     rows: Annotated[
-        int | None, typer.Option(min=1_000, help="Rows or frames, where the case takes a size.")
+        int | None,
+        typer.Option("--rows", "--frames", min=1_000, help="Rows or frames, where the case takes a size."),
     ] = None,
+    dim: Annotated[int | None, typer.Option(min=2, help="loop: values a vector.")] = None,
+    classes: Annotated[int | None, typer.Option(min=2, help="loop: classes.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="loop: where the archive is made, and removed.")] = None,
+    sizes: Annotated[
+        int | None, typer.Option(min=1, max=3, help="loop: 3 runs a hundredth and a tenth of it too.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, max=3, help="loop: runs of `learn`.")] = None,
 ) -> None:
     """Measure a case against its reference in the same run."""
     from al_assets.benches.cases import run_case
 
-    result = run_case(case, rows=rows)
+    options = {"dim": dim, "classes": classes, "folder": folder, "sizes": sizes, "rounds": rounds}
+    result = run_case(case, rows=rows, **options)
     if json_file:
         json_file.write_text(result.to_json(), encoding="utf-8")
     console.print_json(result.to_json())

@@ -7,14 +7,16 @@ from typing import Any
 
 import dagster as dg
 
-from al_assets import jobs, slice_quality, table_checks
+from al_assets import jobs, projections, retention, slice_quality, stale_checks, table_checks
 from al_assets.asset_pages import furnished
+from al_assets.automation import in_batches
 from al_assets.checkpoints import assets as checkpoints
 from al_assets.checkpoints import checks as checkpoint_checks
 from al_assets.drift import assets as drift
 from al_assets.drift import checks as drift_checks
 from al_assets.embeddings import assets as embeddings
 from al_assets.embeddings import checks as embedding_checks
+from al_assets.engines import make_compute, make_executor
 from al_assets.frames import assets as frames
 from al_assets.frames import checks as frame_checks
 from al_assets.labelling import assets as labelling
@@ -31,13 +33,13 @@ from al_assets.settings import Settings, load_settings
 from al_assets.simulation import assets as simulation
 from resources.alerts import Alerts
 from resources.archive import Archive
-from resources.compute import Compute
 from resources.database import Database
 from resources.environments import Environment, read_environment, variable_of
 from resources.labelling_tool import LabelStudio
 from resources.sql_io_manager import SqlIOManager
 from resources.storage import Storage
 from sensors.alerts import make_alerts
+from sensors.embedder_switch import make_embedder_switch
 from sensors.failures import failures
 from sensors.label_exports import make_label_exports
 from sensors.labelling_tool import make_labelling_tool
@@ -48,6 +50,7 @@ ASSETS = (
     frames.videos,
     frames.frames,
     embeddings.embeddings,
+    projections.projection,
     embeddings.similarity_index,
     labels.label_exports,
     labels.labels,
@@ -59,6 +62,7 @@ ASSETS = (
     checkpoints.candidate_checkpoint,
     predictions.predictions,
     predictions.serving_checkpoint,
+    retention.retired_versions,
     drift.drift_report,
     selection.selection_batch,
     selection.labelling_tasks,
@@ -83,6 +87,7 @@ CHECKS = (
     *prediction_checks.CHECKS,
     *selection_checks.CHECKS,
     *drift_checks.CHECKS,
+    *stale_checks.CHECKS,
 )
 
 
@@ -96,7 +101,7 @@ def make_resources(environment: Environment, settings: Settings) -> dict[str, An
     return {
         "settings": settings,
         "archive": Archive(database=database, storage=storage),
-        "compute": Compute(),
+        "compute": make_compute(settings.compute, settings.azure_ml, environment),
         "labelling_tool": LabelStudio(
             url=environment.label_studio_url, token=_by_name(environment.label_studio_token)
         ),
@@ -125,7 +130,10 @@ def build_defs(
     environment = environment or read_environment()
     settings = settings or load_settings(environment.settings_path)
     return dg.Definitions(
-        assets=dg.map_asset_specs(lambda spec: furnished(spec, settings), ASSETS),
+        assets=in_batches(
+            dg.map_asset_specs(lambda spec: furnished(spec, settings), ASSETS),
+            settings.sensors.videos_per_run,
+        ),
         asset_checks=CHECKS,
         jobs=jobs.JOBS,
         sensors=[
@@ -133,11 +141,12 @@ def build_defs(
             make_label_exports(settings),
             make_labelling_tool(settings),
             make_retraining(settings),
+            make_embedder_switch(settings),
             failures,
             make_alerts(settings, [key for check in CHECKS for key in sorted(check.check_keys)]),
         ],
         resources={**make_resources(environment, settings), **(resource_overrides or {})},
-        executor=dg.in_process_executor,
+        executor=make_executor(settings.compute),
     )
 
 

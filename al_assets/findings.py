@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
+
+from al_assets.settings import Settings
+from resources.archive import Archive
+
+Repair = Callable[[Archive, Settings], str]
+"""Sets right what was found, looking again first, and says what it did; what people made is never touched."""
 
 Kind = Literal["damaged", "missing", "changed", "orphan rows", "orphan file", "note"]
 
@@ -15,6 +22,7 @@ class Finding:
     kind: Kind
     what: str
     advice: str
+    repair: Repair | None = field(default=None, compare=False)
 
     @property
     def fails(self) -> bool:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
 
 from al_assets import jobs
 from al_assets.archives import make_archive
+from al_assets.arrivals import Bounds, register_arrivals
 from al_assets.automation import REASON_TAG
 from al_assets.definitions import build_defs
-from al_assets.embeddings.assets import configured_embedder
+from al_assets.embedder_choice import lacking_vectors
 from al_assets.home import open_instance, prepare
 from al_assets.partitions import VIDEOS
 from al_assets.settings import Settings, load_settings
 from resources.archive import Archive
 from resources.environments import Environment
+from resources.queries.backfill import FailedVideo
+from resources.queries.videos import LIVE, Video
 from sensors.label_exports import register_exports
 from sensors.runs import RANGE_END, RANGE_START, in_flight
-from sensors.video_arrivals import register_arrivals
+from sensors.video_arrivals import add_keys, ingestion
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 """The command line speaks for itself; the run's own log is in the Dagster UI."""
@@ -28,6 +31,20 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 class RunFailedError(RuntimeError):
     """A job failed; the message names its step and cause."""
+
+
+NO_BOUNDS = Bounds(10**9, float("inf"))
+"""A command takes in all that there is; only a sensor's tick is cut short."""
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What a bulk registration changed, its faults, the partition keys it added and those there are."""
+
+    summary: str
+    faults: tuple[str, ...]
+    keys: int
+    all_keys: int
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,7 @@ class Headless:
     def lacking(self) -> list[str]:
         """Videos that lack frames or vectors, oldest first."""
         lacking = self.archive.videos.lacking_frames(self.settings.frames.frames_per_second)
-        lacking += self.archive.videos.lacking("embeddings", configured_embedder(self.settings.embeddings))
+        lacking += lacking_vectors(self.archive, self.settings.embeddings)
         return list(dict.fromkeys(lacking))
 
     def run(
@@ -93,15 +110,48 @@ class Headless:
 
     def take_in_videos(self) -> Sequence[str]:
         """Register what lies in `videos/` as the sensor does (two looks) and add its partition keys."""
-        for _ in range(2):
-            register_arrivals(self.archive, self.settings, self.archive.now())
-        name = str(VIDEOS.name)
-        known = set(self.instance.get_dynamic_partitions(name))
-        keys = [v.video_id for v in self.archive.videos.known() if v.status not in ("copy", "retired")]
-        fresh = [key for key in keys if key not in known]
-        self.instance.add_dynamic_partitions(name, fresh)
-        self._report("videos", new_videos=len(fresh))
-        return keys
+        self.register_videos()
+        return self.archive.videos.partition_keys()
+
+    def register_videos(
+        self,
+        pause: Callable[[], None] = lambda: None,
+        progress: Callable[[int, int], None] = lambda done, due: None,
+    ) -> TakenIn:
+        """Take in all of `videos/` that stands still over two looks with `pause` between them."""
+        register_arrivals(self.archive, self.settings, self.archive.now())
+        pause()
+        registration, faults = register_arrivals(
+            self.archive, self.settings, self.archive.now(), bounds=NO_BOUNDS, progress=progress
+        )
+        before = len(self.instance.get_dynamic_partitions(str(VIDEOS.name)))
+        keys = add_keys(self.instance, self.archive.videos.partition_keys(), NO_BOUNDS.arrivals)
+        self._report("videos", new_videos=len(keys) - before)
+        return TakenIn(registration.summary, tuple(faults), len(keys) - before, len(keys))
+
+    def failed_videos(self) -> list[FailedVideo]:
+        """Videos that could not be read, or not whole, and those that `video_arrivals` has given up."""
+        found = self.archive.backfill.failed()
+        state, _, _ = ingestion(self.instance, self.archive, self.settings)
+        there = {video.video_id: video for video in found}
+        for video in self.archive.videos.get(state.given_up - there.keys()):
+            found.append(
+                FailedVideo(video.video_id, video.path, video.status, "its runs failed; see them", 0)
+            )
+        tried = {key: state.attempts.get(key, 0) + (key in state.failed) for key in state.given_up}
+        return [replace(video, tries=video.tries + tried.get(video.video_id, 0)) for video in found]
+
+    def to_retry(self, video_ids: Sequence[str]) -> list[Video]:
+        """The named videos, or all that failed. Raises LookupError for one that is not part of the archive."""
+        wanted = list(video_ids) or [video.video_id for video in self.failed_videos()]
+        found = {video.video_id: video for video in self.archive.videos.get(wanted)}
+        for key in wanted:
+            if key not in found or found[key].status not in LIVE:
+                raise LookupError(
+                    f"there is no video {key} to read; `al videos failed` lists those that failed"
+                )
+        add_keys(self.instance, wanted, len(wanted))
+        return [found[key] for key in wanted]
 
     def ingest(self, first: str, last: str) -> dg.ExecuteInProcessResult:
         """Run `ingest_videos` for a key range."""

@@ -12,6 +12,8 @@ from pathlib import Path
 import dagster as dg
 
 from al_assets.archives import make_archive
+from al_assets.engines import dagster_yaml, refuse_dagster_files, refuse_files
+from al_assets.settings import load_settings
 from resources import migrations
 from resources.archive import FOLDERS
 from resources.environments import STORAGE_KEY, STORAGE_SAS_TOKEN, Environment, process_environment
@@ -20,14 +22,14 @@ ACCOUNT = re.compile(r"https://(?P<name>[a-z0-9-]+)\.blob\.(?P<suffix>[^/:]+)/?"
 
 DAGSTER_YAML = """\
 # Written once, at the first start of this home; yours to change.
-# Dagster's own state lies beside this file. For several machines use PostgreSQL here:
-# storage: {postgres: {postgres_url: "postgresql+psycopg2://user:password@host/dagster"}}
 telemetry: {enabled: false}
 nux: {enabled: false}
 run_coordinator:
   module: dagster._core.run_coordinator
   class: QueuedRunCoordinator
 concurrency:
+  # One step at a time in each pool: gpu (training, vectors, scores) and sql_write (large writes of one transaction).
+  # A machine with two GPUs, or a database that takes several writers: `dagster instance concurrency set gpu 2`.
   pools: {default_limit: 1}
   runs:
     max_concurrent_runs: 2
@@ -35,9 +37,14 @@ concurrency:
       - {key: al/queue, value: model, limit: 1}
       - {key: al/queue, value: labelling_tool, limit: 1}
 run_retries: {enabled: true, max_retries: 1, retry_on_asset_or_op_failure: false}
-run_monitoring: {enabled: true}
+# A process that was killed holds its place in a pool; without the second setting for ever.
+run_monitoring: {enabled: true, free_slots_after_run_end_seconds: 60}
 retention:
   sensor: {purge_after_days: {skipped: 7, success: -1}}
+"""
+
+STATE_BESIDE = """\
+# Dagster's own state lies beside this file; a home made with AL_DAGSTER_DATABASE_URL keeps it in PostgreSQL.
 """
 
 LOGS_BESIDE = """\
@@ -64,11 +71,18 @@ load_from:
 
 
 def prepare(environment: Environment) -> list[str]:
-    """Make what is missing: folders, Dagster's configuration, the tables at their newest revision; says what."""
+    """Make what is missing: folders, Dagster's configuration, the tables at their newest revision; says what.
+
+    Raises OneMachineError where `[compute]` asks for several machines and files of one are to be written.
+    """
+    compute = load_settings(environment.settings_path).compute
+    refuse_files(compute, environment)
+    refuse_dagster_files(compute, environment)
     environment.dagster_home.mkdir(parents=True, exist_ok=True)
     configuration = environment.dagster_home / "dagster.yaml"
     if not configuration.exists():
-        configuration.write_text(DAGSTER_YAML + compute_logs(environment), encoding="utf-8")
+        engine = dagster_yaml(compute, environment) or STATE_BESIDE
+        configuration.write_text(DAGSTER_YAML + engine + compute_logs(environment), encoding="utf-8")
     archive = make_archive(environment)
     archive.storage.make_folders(FOLDERS)
     return migrations.upgrade(archive.database)

@@ -27,6 +27,7 @@ INGEST_ASSETS = ("frames", "embeddings")
 LEARN_ASSETS = (
     "labels",
     "training_set",
+    "projection",
     "checkpoint",
     "label_review",
     "evaluation",
@@ -36,6 +37,7 @@ LEARN_ASSETS = (
     "serving_checkpoint",
     "drift_report",
     "labelling_worth",
+    "retired_versions",
     "arm_comparison",
     "selection_batch",
     "labelling_tasks",
@@ -67,7 +69,10 @@ learn = dg.define_asset_job(
 )
 score = dg.define_asset_job(
     SCORE,
-    dg.AssetSelection.assets("predictions", "serving_checkpoint", "similarity_index", "drift_report"),
+    dg.AssetSelection.assets(
+        *("projection", "predictions", "serving_checkpoint"),
+        *("retired_versions", "similarity_index", "drift_report"),
+    ),
     description="Predictions for videos that the model has not scored yet; moves the serving pointer when due.",
     tags=QUEUE,
 )

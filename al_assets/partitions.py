@@ -3,3 +3,18 @@
 import dagster as dg
 
 VIDEOS = dg.DynamicPartitionsDefinition(name="videos")
+
+KEYS_AT_MOST = 100_000
+"""Partition keys that Dagster recommends at most for one asset."""
+KEYS_NEAR = 80_000
+
+
+def keys_warning(keys: int) -> str:
+    """What to do where an archive nears the partition keys that Dagster bears; empty where it does not."""
+    if keys < KEYS_NEAR:
+        return ""
+    return (
+        f"{keys} videos, and Dagster is made for at most {KEYS_AT_MOST} partition keys: join short clips into longer "
+        "videos, retire those that are not needed (job retire_video), or begin a second archive with an AL_HOME of "
+        "its own"
+    )

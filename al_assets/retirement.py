@@ -3,13 +3,16 @@
 import dagster as dg
 from pydantic import Field
 
-from al_assets.automation import IN_FLIGHT, keys_between
+from al_assets.automation import IN_FLIGHT
+from al_assets.ingest_plan import keys_between
 from al_assets.partitions import VIDEOS
 from resources.archive import Archive
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-READERS = ("learn", "score", "select_batch")
-"""Jobs that read all videos: one that began before would write rows of the video after it is gone."""
+HARMLESS = ("simulate", "sync_labels", "make_reports", "retire_video")
+"""Jobs over all videos that write no row of a video. Any other, if it began before, could write rows of the video after
+it is gone."""
+LATEST_BACKFILLS = 50
 
 
 class RetireConfig(dg.Config):
@@ -20,34 +23,40 @@ class RetireConfig(dg.Config):
 
 @dg.op
 def retire(context: dg.OpExecutionContext, config: RetireConfig, archive: Archive) -> None:
-    """Remove a video; refuses while a run works on it. Annotations stay, as history, and so does its number."""
-    name = str(VIDEOS.name)
-    busy = _in_the_way(context.instance, config.video_id, name)
-    if busy is not None:
-        raise dg.Failure(
-            f"run {busy.run_id[:8]} of {busy.job_name} works on {config.video_id}; retire it when the run is done",
-            allow_retries=False,
-        )
-    found = archive.videos.get([config.video_id])
+    """Remove a video; refuses while a run writes. Annotations stay, as history, and so does its number."""
+    name, video_id = str(VIDEOS.name), config.video_id
+    if (busy := _in_the_way(context.instance, video_id, name)) is not None:
+        raise _refusal(busy, video_id)
+    found = archive.videos.get([video_id])
     if not found:
-        raise dg.Failure(
-            f"no video {config.video_id!r} in the archive; see the videos table", allow_retries=False
-        )
-    rows = archive.videos.retire(config.video_id)
-    stills = archive.storage.list(f"stills/{config.video_id}/")
+        raise dg.Failure(f"no video {video_id!r} in the archive; see the videos table", allow_retries=False)
+    archive.videos.set_status(video_id, "retired")
+    # A run that began before the mark does not see it; one that begins from now on leaves the video alone.
+    if (busy := _in_the_way(context.instance, video_id, name)) is not None:
+        archive.videos.set_status(video_id, found[0].status)
+        raise _refusal(busy, video_id)
+    rows = archive.videos.retire(video_id)
+    stills = archive.storage.list(f"stills/{video_id}/")
     for still in stills:
         archive.storage.delete(still.path)
-    if context.instance.has_dynamic_partition(name, config.video_id):
-        context.instance.delete_dynamic_partition(name, config.video_id)
-    context.log.info(f"retired {config.video_id}: {rows} rows and {len(stills)} stills removed")
+    if context.instance.has_dynamic_partition(name, video_id):
+        context.instance.delete_dynamic_partition(name, video_id)
+    context.log.info(f"retired {video_id}: {rows} rows and {len(stills)} stills removed")
 
 
-def _in_the_way(instance: dg.DagsterInstance, video_id: str, partitions: str) -> dg.DagsterRun | None:
-    """A run in flight that reads or writes the video, in whatever job it was launched."""
+def _refusal(busy: str, video_id: str) -> dg.Failure:
+    return dg.Failure(f"{busy} works on {video_id}; retire it when that is done", allow_retries=False)
+
+
+def _in_the_way(instance: dg.DagsterInstance, video_id: str, partitions: str) -> str | None:
+    """A run or backfill in flight that may write the video, in whatever job it was launched."""
     order = instance.get_dynamic_partitions(partitions)
     for run in instance.get_runs(dg.RunsFilter(statuses=list(IN_FLIGHT))):
         first = run.tags.get(RANGE_START) or run.tags.get("dagster/partition", "")
         covers = video_id in keys_between(first, run.tags.get(RANGE_END) or first, order)
-        if covers or run.job_name in READERS:
-            return run
+        if covers or (not first and run.job_name not in HARMLESS):
+            return f"run {run.run_id[:8]} of {run.job_name}"
+    for backfill in instance.get_backfills(limit=LATEST_BACKFILLS):
+        if backfill.status.value == "REQUESTED":
+            return f"backfill {backfill.backfill_id}, which may have runs to come,"
     return None

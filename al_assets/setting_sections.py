@@ -67,11 +67,30 @@ class EmbeddingsSettings(Section):
     weights: str = Field(
         "", description="File with the backbone's weights (state dict); empty for its default ones."
     )
+    dimensions: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="Length that vectors are projected to, e.g. 256, once enough of them stand to fit a projection; "
+        "0 for all that the backbone gives.",
+    )
     batch_size: int = Field(32, ge=1, le=4096, description="Frames a batch.")
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu`, `cuda` or `cuda:1`."
     )
     threads: int = Field(0, ge=0, le=256, description="CPU threads for torch; 0 for one a core.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Numbers within the network; `bfloat16` is faster on a GPU and makes other vectors, of an embedder "
+        "of their own.",
+    )
+    decoders: int = Field(
+        -1,
+        ge=-1,
+        le=256,
+        description="Processes that decode beside the model; 0 decodes in the run's own process, -1 starts one fewer "
+        "than there are cores where there is enough to decode.",
+    )
 
 
 def _class_names(value: object) -> tuple[str, ...]:
@@ -254,13 +273,3 @@ class RetrainingSettings(Section):
     minimum_new_labels: int = Field(
         1, ge=1, description="New labels without which an old model is left alone."
     )
-
-
-class SensorSettings(Section):
-    """How often the world is looked at."""
-
-    interval_seconds: int = Field(30, ge=1, le=86_400, description="Seconds between two looks.")
-    videos_per_tick: int = Field(200, ge=1, le=5_000, description="Videos registered a look.")
-    videos_per_run: int = Field(100, ge=1, le=5_000, description="Videos in one run of `ingest_videos`.")
-    exports_per_tick: int = Field(200, ge=1, le=5_000, description="Exports registered a look.")
-    runs_in_flight: int = Field(2, ge=1, le=100, description="Runs of `ingest_videos` at once.")

@@ -13,8 +13,12 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from al_assets.azure_ml_settings import AzureMLSettings
+from al_assets.engine_settings import ComputeSettings
 from al_assets.keys import Task
+from al_assets.retention_settings import RetentionSettings
 from al_assets.selection_settings import MiningSettings, QuotaSettings, SelectionSettings
+from al_assets.sensor_settings import SensorSettings
 from al_assets.setting_sections import (
     ArchiveSettings,
     ClassesSettings,
@@ -26,7 +30,6 @@ from al_assets.setting_sections import (
     PromotionSettings,
     RetrainingSettings,
     Section,
-    SensorSettings,
     SimilarSettings,
     TrainingSettings,
 )
@@ -35,7 +38,9 @@ from al_assets.watch_settings import AlertSettings, FreshnessSettings
 __all__ = [
     "AlertSettings",
     "ArchiveSettings",
+    "AzureMLSettings",
     "ClassesSettings",
+    "ComputeSettings",
     "DriftSettings",
     "EmbeddingsSettings",
     "FramesSettings",
@@ -45,6 +50,7 @@ __all__ = [
     "MiningSettings",
     "PromotionSettings",
     "QuotaSettings",
+    "RetentionSettings",
     "RetrainingSettings",
     "Section",
     "SelectionSettings",
@@ -87,6 +93,9 @@ class Settings(Section):
     map: MapSettings = MapSettings()
     similar: SimilarSettings = SimilarSettings()
     sensors: SensorSettings = SensorSettings()
+    retention: RetentionSettings = RetentionSettings()
+    compute: ComputeSettings = ComputeSettings()
+    azure_ml: AzureMLSettings = AzureMLSettings()
     freshness: FreshnessSettings = FreshnessSettings()
     alerts: AlertSettings = AlertSettings()
 
@@ -100,6 +109,8 @@ class Settings(Section):
             raise ValueError(
                 '[selection] strategy = "similarity" needs frames to look for; name some under [mining] examples'
             )
+        if self.compute.engine == "azure_ml" and (missing := self.azure_ml.missing()):
+            raise ValueError(f'[compute] engine = "azure_ml" needs [azure_ml] {", ".join(missing)}')
         return self
 
 

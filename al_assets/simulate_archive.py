@@ -13,7 +13,7 @@ import pandas as pd
 
 from al_assets.archives import NotSetUpError, open_archive
 from al_assets.demo_loop import ARMS, TRUTH, environment_of
-from al_assets.embeddings.assets import configured_embedder
+from al_assets.embedder_choice import embedder_to_read
 from al_assets.selection.redundancy import NO_RULE
 from al_assets.settings import Settings, load_settings
 from al_assets.simulate import Say, Wish, write_results
@@ -83,7 +83,7 @@ def _demo_truth(home: Path) -> Experiment:
 def truth_experiment(archive: Archive, settings: Settings, truth: pd.DataFrame) -> Experiment:
     """Frames of the videos that `truth` (path, frame_index, names joined by |) covers, but for validation videos."""
     said = truth.set_index(["path", "frame_index"])["names"]
-    covered, embedder_id = set(truth["path"]), configured_embedder(settings.embeddings)
+    covered, embedder_id = set(truth["path"]), embedder_to_read(archive, settings.embeddings)
     names = sorted({name for text in truth["names"] for name in text.split("|") if name})
     parts = []
     for video in archive.videos.all():

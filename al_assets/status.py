@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from al_assets.labelling_look import answered_there, find_project, read_stored_note
 from resources.archive import Archive
 from resources.labelling_tool import LabelStudio
 from resources.queries.labels import UNCLAIMED
 
+SHOWN = 3
 TOOL_SECONDS = 5.0
 TOOL_LIMIT_SECONDS = 20.0
 UNDONE = "what an undo took back comes again with the next fetch; `al labels retract` takes an answer back for good"
@@ -31,14 +34,20 @@ def tool_line(archive: Archive, tool: LabelStudio) -> str:
     return f"{said}, answered there, open here: {there} ({UNDONE})" if there else said
 
 
-def status_lines(archive: Archive, tool: LabelStudio | None = None) -> list[tuple[str, str]]:
-    """(name, value) lines about videos, labels, models, tasks, the labelling tool and incidents."""
+def status_lines(
+    archive: Archive, tool: LabelStudio | None = None, progress: Sequence[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """(name, value) lines about videos, labels, models, tasks, the labelling tool and incidents.
+
+    progress: lines of `backfill_status`, which ask Dagster too.
+    """
     videos = archive.videos.by_status()
     labels = archive.labels.totals()
     serving = archive.models.serving()
     lines = [
         ("videos", ", ".join(f"{count} {status}" for status, count in videos.items()) or "none yet"),
         ("frames", str(archive.frames.count())),
+        *progress,
         (
             "exports",
             f"{labels.get('exports_imported', 0)} imported, {len(archive.labels.exports(*UNCLAIMED))} waiting, "
@@ -67,8 +76,10 @@ def status_lines(archive: Archive, tool: LabelStudio | None = None) -> list[tupl
     for row in reversed(incidents[-3:]):
         about = row["job"] or row["asset"]
         lines.append(("", f"{row['happened_at']:%Y-%m-%d %H:%M} {about}: {row['cause']} -> {row['fix']}"))
-    for path, status, error in archive.videos.failures()[:3]:
-        lines.append(("", f"{path}: {status}: {error}"))
+    failures = archive.videos.failures()
+    lines += [("", f"{path}: {status}: {error}") for path, status, error in failures[:SHOWN]]
+    if len(failures) > SHOWN:
+        lines.append(("", f"{len(failures)} videos could not be read whole; `al videos failed` lists them"))
     for export in archive.labels.exports("quarantined")[-3:]:
         lines.append(("", f"export {export.export_id}, {export.uri}: set aside: {export.error}"))
     return lines

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from al_assets.embeddings.assets import configured_embedder
+from al_assets.embedder_choice import wanted_embedder
 from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.queries.audit import AuditQueries, Where, parts_of
@@ -68,7 +68,7 @@ def of_videos(question: Question) -> list[Where]:
 
 def of_embedder(question: Question) -> list[Where]:
     """Vectors of the run's videos by the embedder in the settings."""
-    embedder_id = configured_embedder(question.settings.embeddings)
+    embedder_id = wanted_embedder(question.archive, question.settings.embeddings)
     return [{"embedder_id": embedder_id, **part} for part in question.ranges()]
 
 
@@ -100,7 +100,7 @@ def frames_of_every_video(question: Question) -> list[str]:
 
 def vectors_of_every_frame(question: Question) -> list[str]:
     """Videos whose vectors are not as many as their frames."""
-    embedder_id = configured_embedder(question.settings.embeddings)
+    embedder_id = wanted_embedder(question.archive, question.settings.embeddings)
     return _per_video(question, "embeddings", {"embedder_id": embedder_id}, "embeddings", "vectors")
 
 
@@ -148,7 +148,11 @@ class Held:
 
 
 HELD = (
-    Held("frames", {"videos": whole, "frames": of_videos}, frames_of_every_video),
+    Held(
+        "frames",
+        {"videos": whole, "frames": of_videos, "decoding_points": of_videos},
+        frames_of_every_video,
+    ),
     Held(
         "embeddings",
         {"embedders": whole, "embeddings": of_embedder, "video_coverage": whole},

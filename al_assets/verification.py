@@ -1,4 +1,4 @@
-"""`al archive verify`: is the archive whole? SQL against itself and against storage; changes nothing, ever."""
+"""`al archive verify`: is the archive whole? SQL against itself and against storage; looking changes nothing."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from typing import TypeVar
 from al_assets.findings import Finding
 from al_assets.frames.registration import Arrival, group_arrivals
 from al_assets.keys import FRAMES_PER_VIDEO, frame_id, frame_index_of, video_no_of
+from al_assets.repairs import set_aside, write_still
 from resources import kept_exports
 from resources.archive import Archive
 from resources.errors import FileMissingError
@@ -31,6 +32,7 @@ STILL = re.compile(r"stills/([^/]+)/(\d{1,8})\.jpg")
 DRIFT_REPORT = "reports/drift-"
 """Other reports are named by no row: they are written anew in place."""
 FROM_BACKUP = "copy it back from a backup (sql/BACKUP.md)"
+DECODE = "`al archive verify --repair` decodes it again"
 BLOCK = 10_000
 
 
@@ -60,7 +62,7 @@ class FileChecks:
 
     def _videos(self) -> Iterator[Finding]:
         """Live videos; the sensor's own rule says whether a file under another etag is the same."""
-        from sensors.video_arrivals import content_hash
+        from al_assets.arrivals import content_hash
 
         videos = self._read(RowState.videos)
         files = [(f.path.removeprefix("videos/"), f.etag, f.size_bytes) for f in self._list("videos")]
@@ -157,9 +159,7 @@ class FileChecks:
             path = still_path(video_id, frame_index_of(key))
             if path not in there:
                 what = f"{path}, a frame of a batch, is not in storage"
-                yield Finding(
-                    "missing", what, f"materialise labelling_tasks for the newest batch, or {FROM_BACKUP}"
-                )
+                yield Finding("missing", what, f"{DECODE}, or {FROM_BACKUP}", write_still(key))
         yield from self._stray_stills(files, {video.video_id: video.video_no for video in videos})
 
     def _stray_stills(self, files: list[StoredFile], numbers: dict[str, int]) -> Iterator[Finding]:
@@ -199,7 +199,8 @@ class FileChecks:
         for file in files:
             if file.path not in named and self.now - file.modified_at > YOUNG:
                 what = f"{file.path} belongs to no {owner}"
-                yield Finding("orphan file", what, "it does no harm and may be deleted")
+                advice = "it does no harm; `al archive verify --repair` sets it aside"
+                yield Finding("orphan file", what, advice, set_aside(file.path))
 
 
 def _missing_video(video: VideoRow) -> Finding:

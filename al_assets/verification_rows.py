@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
-from al_assets.findings import Finding
+from al_assets import repairs
+from al_assets.findings import Finding, Repair
 from al_assets.keys import frame_range
 from resources.queries.verification import VERSION, RowState, VideoRow
 
 BLOCK_VIDEOS = 64
 """Videos a statement."""
 RESTORE = "restore the database from a backup (sql/BACKUP.md)"
-LEFTOVERS = "no view shows them; delete them, or " + RESTORE
+LEFTOVERS = "no view shows them; `al archive verify --repair` removes them, or " + RESTORE
 COVERED_BY = {"embeddings": "embeddings", "frame_scores": "predictions", "predictions": "predictions"}
 
 
@@ -23,7 +24,7 @@ def check_rows(state: RowState, *, deep: bool) -> Iterator[Finding]:
     for child, column, parent, count in state.parentless():
         if (child, parent) != ("serving", "checkpoints"):
             what = f"{count} rows of {child} have no row of {parent} for their {column}"
-            yield Finding("orphan rows", what, LEFTOVERS)
+            yield Finding("orphan rows", what, f"no view shows them; {RESTORE}")
     videos = state.videos()
     frames = yield from _frames(state, videos, deep=deep)
     for table in VERSION:
@@ -59,40 +60,44 @@ def _frames(
             found[number] = rows
             if strangers:
                 what = f"{strangers} of {rows} frames with keys of video number {number} name another video"
-                yield Finding("orphan rows", what, LEFTOVERS)
-    yield from _elsewhere("frames", state.count("frames"), sum(found.values()))
-    ledger = state.ledger("frames")
+                owner = next(video.video_id for video in videos if video.video_no == number)
+                yield Finding("orphan rows", what, LEFTOVERS, repairs.read_again(owner))
+    yield from _elsewhere("frames", None, state.count("frames"), sum(found.values()))
+    ledger = state.frame_writes()
     for video in videos:
-        rows, expected = found.get(video.video_no, 0), _expected(video, ledger)
+        written = ledger.get(video.video_id, [])
+        rows, expected = found.get(video.video_no, 0), _expected(video, written)
         again = f"materialise frames for the partition {video.video_id}, or {RESTORE}"
         if rows != expected:
             due = "it is retired" if video.status == "retired" else f"its last write had {expected}"
             what = f"{video.video_id} has {rows} frames in SQL, {due}"
-            yield Finding("changed", what, again)
+            yield Finding("changed", what, again, _frames_anew(video))
         # Stills are renamed in place when their folder moves, which no write tells.
         elif (
             deep
             and rows
             and video.kind == "video"
-            and state.hash_of_frames(video.video_no) != ledger[_slice(video)][1]
+            and state.hashes_of_frames(video.video_no, written) != [digest for _, _, digest in written]
         ):
             what = f"the frames of {video.video_id} are not those that were written (content hash)"
-            yield Finding("changed", what, again)
+            yield Finding("changed", what, again, _frames_anew(video))
     return found
 
 
-def _slice(video: VideoRow) -> str:
-    return f"video_id = {video.video_id}"
+def _frames_anew(video: VideoRow) -> Repair:
+    make = repairs.retire_again if video.status == "retired" else repairs.read_again
+    return make(video.video_id)
 
 
-def _expected(video: VideoRow, ledger: Mapping[str, tuple[int, str]]) -> int:
-    return 0 if video.status == "retired" else ledger.get(_slice(video), (0, ""))[0]
+def _expected(video: VideoRow, written: Sequence[tuple[int, int, str]]) -> int:
+    return 0 if video.status == "retired" else sum(rows for _, rows, _ in written)
 
 
-def _elsewhere(table: str, total: int, counted: int) -> Iterator[Finding]:
+def _elsewhere(table: str, version: str | None, total: int, counted: int) -> Iterator[Finding]:
     if total != counted:
-        what = f"{total - counted} rows of {table} have keys of videos that were never registered"
-        yield Finding("orphan rows", what, LEFTOVERS)
+        named = table if version is None else f"{table} of {version}"
+        what = f"{total - counted} rows of {named} have keys of videos that were never registered"
+        yield Finding("orphan rows", what, LEFTOVERS, repairs.remove_strangers(table, version))
 
 
 def _versions(
@@ -104,13 +109,13 @@ def _versions(
     totals, known = state.versions(table), state.known_versions(table)
     for version in sorted(totals.keys() - known):
         what = f"{totals[version]} rows of {table} belong to {version}, which is not registered"
-        yield Finding("orphan rows", what, LEFTOVERS)
+        yield Finding("orphan rows", what, LEFTOVERS, repairs.remove_unregistered(table, version))
     for version in sorted(known & (totals.keys() | coverage.keys())):
         counts: dict[int, tuple[int, int]] = {}
         for first, last in _blocks(videos):
             counts |= state.version_counts(table, version, first, last)
         counted = sum(rows for rows, _ in counts.values())
-        yield from _elsewhere(f"{table} of {version}", totals.get(version, 0), counted)
+        yield from _elsewhere(table, version, totals.get(version, 0), counted)
         covered = coverage.get(version, {})
         for number in sorted(counts.keys() | {v.video_no for v in videos if v.video_id in covered}):
             video = numbered.get(number)
@@ -118,7 +123,8 @@ def _versions(
             if video is None or video.video_id not in covered:
                 name = video.video_id if video else f"video number {number}"
                 what = f"{rows} rows of {table} of {version} for {name}, which video_coverage does not know"
-                yield Finding("orphan rows", what, LEFTOVERS)
+                repair = repairs.remove_uncovered(table, COVERED_BY[table], version, number)
+                yield Finding("orphan rows", what, LEFTOVERS, repair)
             # Frames were read anew since: the version's turn comes, or nobody follows it any more.
             elif covered[video.video_id][0] == video.frames_version:
                 expected = covered[video.video_id][1]
@@ -130,7 +136,8 @@ def _covered(
 ) -> Iterator[Finding]:
     if lost:
         what = f"{lost} of {rows} rows of {table} of {version} for {video.video_id} have no frame"
-        yield Finding("orphan rows", what, LEFTOVERS)
+        repair = repairs.remove_frameless(table, version, video.video_no)
+        yield Finding("orphan rows", what, LEFTOVERS, repair)
     elif table != "predictions" and not rows == expected == frames:
         what = (
             f"{video.video_id} has {rows} rows in {table} of {version}; video_coverage says {expected} "
@@ -139,9 +146,10 @@ def _covered(
         again = (
             f"materialise embeddings for the partition {video.video_id}"
             if table == "embeddings"
-            else "delete its row in video_coverage and run the job score"
+            else "`al archive verify --repair` has the next score make them anew"
         )
-        yield Finding("changed", what, f"{again}, or {RESTORE}")
+        repair = repairs.make_again(COVERED_BY[table], version, video.video_id)
+        yield Finding("changed", what, f"{again}, or {RESTORE}", repair)
 
 
 def _training_sets(state: RowState, *, deep: bool) -> Iterator[Finding]:

@@ -10,26 +10,32 @@ import dagster as dg
 from resources import migrations
 from resources.database import Database
 from resources.queries.audit import AuditQueries
+from resources.queries.backfill import BackfillQueries
 from resources.queries.classes import ClassRegister
 from resources.queries.drift import DriftQueries
+from resources.queries.embedders import EmbedderQueries
 from resources.queries.frame_lookup import SqlFrameLookup
 from resources.queries.frames import FrameQueries, SqlVectors
 from resources.queries.incidents import IncidentRegister
 from resources.queries.labels import LabelLedger
+from resources.queries.large_reports import LargeReportQueries
 from resources.queries.maps import MapQueries
 from resources.queries.models import ModelRegistry
 from resources.queries.monitoring import MonitoringQueries
 from resources.queries.progress import ProgressQueries
 from resources.queries.reports import ReportQueries
+from resources.queries.retention import RetentionQueries
 from resources.queries.reviews import ReviewQueries
+from resources.queries.scoring import ScoringQueries
 from resources.queries.selection import SelectionQueries
 from resources.queries.slices import SliceQueries
+from resources.queries.staleness import StalenessQueries
 from resources.queries.videos import VideoRegister
 from resources.storage import Storage
 
 FOLDERS = (
     *("videos", "label_exports", "kept_exports", "stills"),
-    *("labelling_tasks", "checkpoints", "reports", "indexes"),
+    *("labelling_tasks", "checkpoints", "reports", "indexes", "projections"),
 )
 
 
@@ -82,6 +88,16 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
         return DriftQueries(self.database)
 
     @property
+    def embedders(self) -> EmbedderQueries:
+        """Embedders, and how much of the archive each covers."""
+        return EmbedderQueries(self.database)
+
+    @property
+    def large_reports(self) -> LargeReportQueries:
+        """What the reports show of a large archive."""
+        return LargeReportQueries(self.database)
+
+    @property
     def lookup(self) -> SqlFrameLookup:
         """Finds the frames that exports name."""
         return SqlFrameLookup(self.database)
@@ -107,9 +123,19 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
         return ReportQueries(self.database)
 
     @property
+    def retention(self) -> RetentionQueries:
+        """Versions that are not kept for ever."""
+        return RetentionQueries(self.database)
+
+    @property
     def reviews(self) -> ReviewQueries:
         """Judged frames to ask about again."""
         return ReviewQueries(self.database)
+
+    @property
+    def scoring(self) -> ScoringQueries:
+        """What a model has yet to score."""
+        return ScoringQueries(self.database)
 
     @property
     def selection(self) -> SelectionQueries:
@@ -122,9 +148,19 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]
         return SliceQueries(self.database)
 
     @property
+    def staleness(self) -> StalenessQueries:
+        """Videos of which something is not of what stands now."""
+        return StalenessQueries(self.database)
+
+    @property
     def audit(self) -> AuditQueries:
         """What is wrong with the rows of a table."""
         return AuditQueries(self.database)
+
+    @property
+    def backfill(self) -> BackfillQueries:
+        """How far the archive is worked off."""
+        return BackfillQueries(self.database)
 
     @property
     def incidents(self) -> IncidentRegister:

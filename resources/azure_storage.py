@@ -104,15 +104,21 @@ class BlobContainer:
                     continue
                 yield StoredFile(blob.name, blob.size, blob.etag.strip('"'), blob.last_modified)
 
-    def open(self, path: str, block_bytes: int = BLOCK_BYTES) -> BinaryIO:
-        """The blob as it is now, seekable; a blob that changes while it is read raises."""
-        with self._blob_errors(path, "read"):
-            found = self._container.get_blob_client(path).get_blob_properties()
+    def open(
+        self, path: str, block_bytes: int = BLOCK_BYTES, shown: tuple[str, int] | None = None
+    ) -> BinaryIO:
+        """The blob as it is now, or as a listing showed it, seekable; a blob that changes while it is read raises."""
+        if shown is None:
+            with self._blob_errors(path, "read"):
+                found = self._container.get_blob_client(path).get_blob_properties()
+            etag, size = found.etag, found.size
+        else:
+            etag, size = f'"{shown[0]}"', shown[1]
 
         def fetch(start: int, end: int) -> bytes:
-            return self._range(path, start, end, found.etag)
+            return self._range(path, start, end, etag)
 
-        raw = BlockReader(fetch, found.size, block_bytes=block_bytes)
+        raw = BlockReader(fetch, size, block_bytes=block_bytes)
         return io.BufferedReader(raw)  # type: ignore[return-value]
 
     def _range(self, path: str, start: int, end: int, etag: str) -> bytes:

@@ -1,15 +1,20 @@
-"""Where heavy work runs: one worker on this machine, a step ahead of whoever takes its results. No work of its own.
+"""Where heavy work runs: one worker on this machine, or workers of a cluster, ahead of whoever takes the results.
+
+No work of its own, and nothing of an engine but its name: Ray's is in `ray_engine.py`.
 
 The work itself is a function of the rooms; what it gives is written by the caller, in the caller's transactions.
 """
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import TypeAlias, TypeVar
 
 import dagster as dg
+from pydantic import Field
+
+from resources.errors import OneMachineError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,7 +27,18 @@ AHEAD = 2
 
 
 class Compute(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Runs a worker over items and gives its results as they come."""
+    """Runs a worker over items and gives its results as they come. `[compute]` in al.toml fills it in."""
+
+    engine: str = Field(default="local", description="`local` or `ray`")
+    address: str = Field(default="auto", description="Ray cluster; empty for one that is started for the run")
+    workers: int = Field(default=2, description="workers on Ray")
+    cpus: float = Field(default=1.0, description="CPUs a worker on Ray")
+    gpus: float = Field(default=0.0, description="GPUs a worker on Ray")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Refuse to run on Ray with Dagster's own state in files of one machine."""
+        if self.engine == "ray" and context.instance is not None:
+            refuse_files_of_dagster(context.instance)
 
     def stream(
         self, make: MakeWorker[Item, Result], items: Iterable[Item], *, ahead: int = AHEAD
@@ -30,9 +46,27 @@ class Compute(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Results of `make()(item)` for each item; those of one item stay in order.
 
         The worker runs beside the caller, at most `ahead` results before it. What a worker raises is raised here
-        after the results before it; closing the iterator ends the work after the result in progress.
+        after the results before it; closing the iterator ends the work after the result in progress. Several
+        workers give the results of several items as they come, and a worker that dies has its item begun again by
+        another: what the work gives, and in which order, must depend on the item alone.
         """
+        if self.engine == "ray":
+            from resources.ray_engine import Cluster, stream_on
+
+            return stream_on(Cluster(self.address, self.workers, self.cpus, self.gpus), make, items, ahead)
         return run_ahead(lambda: _results(make, items), ahead)
+
+
+def refuse_files_of_dagster(instance: dg.DagsterInstance) -> None:
+    """Raise OneMachineError where Dagster keeps its own state in SQLite files."""
+    if any(
+        type(kept).__name__.startswith("Sqlite")
+        for kept in (instance.run_storage, instance.event_log_storage)
+    ):
+        raise OneMachineError(
+            '[compute] engine = "ray" needs PostgreSQL for Dagster\'s own storage: SQLite is a file, which '
+            f"several machines cannot write together; set storage in {instance.root_directory}/dagster.yaml"
+        )
 
 
 def _results(make: MakeWorker[Item, Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -42,7 +76,7 @@ def _results(make: MakeWorker[Item, Result], items: Iterable[Item]) -> Iterator[
         yield from work(item)
 
 
-def run_ahead(produce: Callable[[], Iterator[Result]], ahead: int) -> Iterator[Result]:
+def run_ahead(produce: Callable[[], Iterator[Result]], ahead: int) -> Generator[Result, None, None]:
     """What `produce()` gives, made by a thread at most `ahead` results before the caller.
 
     Its error is raised after the results before it. Closing the iterator closes the producer's, in its own thread,

@@ -5,13 +5,16 @@ No secret is kept here: passwords stay inside the database URL, which is never p
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 SETTINGS_FILE = "al.toml"
 DATABASE_URL = "AL_DATABASE_URL"
@@ -26,7 +29,11 @@ LABEL_STUDIO_URL = "AL_LABEL_STUDIO_URL"
 LABEL_STUDIO_TOKEN = "AL_LABEL_STUDIO_TOKEN"
 ALERT_WEBHOOK = "AL_ALERT_WEBHOOK"
 ALERT_SMTP_URL = "AL_ALERT_SMTP_URL"
-SECRETS = (DATABASE_URL, STORAGE_KEY, STORAGE_SAS_TOKEN, LABEL_STUDIO_TOKEN, ALERT_WEBHOOK, ALERT_SMTP_URL)
+DAGSTER_DATABASE_URL = "AL_DAGSTER_DATABASE_URL"
+SECRETS = (
+    *(DATABASE_URL, STORAGE_KEY, STORAGE_SAS_TOKEN, LABEL_STUDIO_TOKEN, ALERT_WEBHOOK, ALERT_SMTP_URL),
+    DAGSTER_DATABASE_URL,
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Environment:
     alert_webhook: str = field(default="", repr=False)
     """Whoever knows it may post there, so it is not shown."""
     alert_smtp_url: str = field(default="", repr=False)
+    dagster_database_url: str = field(default="", repr=False)
+    """PostgreSQL for Dagster's own storage; empty for files in the home."""
 
     @property
     def dagster_home(self) -> Path:
@@ -61,7 +70,8 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
     Azure Blob (`az://CONTAINER`) needs `AL_STORAGE_ACCOUNT_URL`, and signs in with `AL_STORAGE_KEY`, else with
     `AL_STORAGE_SAS_TOKEN`, else with azure-identity's default chain (`az login`, a managed identity, its variables).
     `AL_LABEL_STUDIO_URL` and `AL_LABEL_STUDIO_TOKEN` connect a Label Studio; empty for none. `AL_ALERT_WEBHOOK` and
-    `AL_ALERT_SMTP_URL` say where incidents are told.
+    `AL_ALERT_SMTP_URL` say where incidents are told. `AL_DAGSTER_DATABASE_URL` is the PostgreSQL database in which
+    Dagster keeps its own state where several machines write it.
     A home's own `al.toml` comes before one in the working folder, so that a home is complete in itself.
     """
     environ = os.environ if environ is None else environ
@@ -80,6 +90,7 @@ def read_environment(environ: Mapping[str, str] | None = None, folder: Path | No
         label_studio_token=environ.get(LABEL_STUDIO_TOKEN, "").strip(),
         alert_webhook=environ.get(ALERT_WEBHOOK, "").strip(),
         alert_smtp_url=environ.get(ALERT_SMTP_URL, "").strip(),
+        dagster_database_url=environ.get(DAGSTER_DATABASE_URL, "").strip(),
     )
 
 
@@ -88,6 +99,19 @@ def variable_of(secret: str) -> str | None:
     # Without the line break that ends a file which the variable was filled from.
     values = {name: os.environ.get(name, "") for name in SECRETS}
     return next((name for name, value in values.items() if secret and secret in (value, value.strip())), None)
+
+
+def secret_values() -> list[str]:
+    """Secrets of this process's environment, so that what is sent elsewhere can be searched for them.
+
+    Passwords below eight characters are left out: they are found in anything.
+    """
+    values = {name: os.environ.get(name, "").strip() for name in (*SECRETS, DATABASE_PASSWORD)}
+    for name in (DATABASE_URL, DAGSTER_DATABASE_URL):
+        # Of a URL the password: the rest is no secret.
+        with contextlib.suppress(ArgumentError, ValueError):
+            values[name] = str(make_url(values[name]).password or "") if values[name] else ""
+    return [value for value in values.values() if len(value) >= 8]
 
 
 def database_password() -> str:
@@ -142,6 +166,18 @@ def calm_threads() -> None:
     Counts only before torch and scikit-learn are loaded.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def quiet_ray(*, own_cluster: bool) -> None:
+    """A Ray cluster that this process starts tells Ray's makers nothing, and nobody else may send it code.
+
+    Counts only before Ray is imported. Ray's own way of signing in would leave a token in the user's home, which
+    nodes that are started later ask of each other.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if own_cluster and "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def process_environment(**changes: str) -> dict[str, str]:

@@ -36,3 +36,7 @@ class FileMissingError(StorageError, FileNotFoundError):
 
 class UnsafePathError(StorageError, ValueError):
     """A path would leave the storage root, or could not be written on every kind of storage."""
+
+
+class OneMachineError(RuntimeError):
+    """Something that only one machine can write is to be written by several; the message says what to set."""

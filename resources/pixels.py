@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from al_assets.decoding_points import DecodingPoint, nearest
 from al_assets.keys import frame_id, frame_index_of, video_no_of
 from resources.errors import FileMissingError
 from resources.queries.frames import FrameQueries
@@ -31,18 +32,39 @@ def sent_name(frame_id: int) -> str:
     return f"al-frame-{frame_id}.jpg"
 
 
+def _stretches(
+    wanted: Sequence[int], points: Sequence[DecodingPoint]
+) -> Iterator[tuple[list[int], DecodingPoint | None]]:
+    """Runs of wanted frames (ascending) that are decoded in one go, and the point from which, if any.
+
+    A run ends where a later point lies between two wanted frames: what is between them is not decoded.
+    """
+    run: list[int] = []
+    begins: DecodingPoint | None = None
+    for index in wanted:
+        point = nearest(points, index)
+        if run and point is not None and point.frame_index > run[-1]:
+            yield run, begins
+            run = []
+        if not run:
+            begins = point
+        run.append(index)
+    if run:
+        yield run, begins
+
+
 @dataclass(frozen=True)
 class StoragePixels:
     """Reader of frames' pixels: pickles, and opens its own connections a process.
 
-    read_frames(source, frame_indices) and read_image(source) come from the frames room, which this package must
-    not import.
+    read_frames(source, frame_indices, point=...) and read_image(source) come from the frames room, which this
+    package must not import.
     """
 
     storage: Storage
     videos: VideoRegister
     frames: FrameQueries
-    read_frames: Callable[[Any, Sequence[int]], Iterator[Any]]
+    read_frames: Callable[..., Iterator[Any]]
     read_image: Callable[[Any], np.ndarray]
 
     def stream(self, video: Video, indices: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -56,8 +78,11 @@ class StoragePixels:
             return
         source = self.storage.source(f"{VIDEOS}/{video.path}")
         with nullcontext(source) if isinstance(source, str) else closing(source):
-            for frame in self.read_frames(source, wanted):
-                yield frame_id(video.video_no, frame.frame_index), frame.image
+            # A damaged video is decoded from its first frame; one without a gap of frames to skip, too.
+            points = self.frames.points_of(video.video_no) if video.status == "indexed" else []
+            for run, point in _stretches(wanted, points):
+                for frame in self.read_frames(source, run, **({"point": point} if point else {})):
+                    yield frame_id(video.video_no, frame.frame_index), frame.image
 
     def _stills(self, video: Video, wanted: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
         at = {index: path for path, index in self.frames.images_of(video.video_no).items()}

@@ -42,10 +42,9 @@ def _statements(rows: int, dimensions: int) -> tuple[str, ...]:
         "datetime('2025-01-01', '+' || video_no || ' hours')",
         f"INSERT INTO classes (class_id, name, aliases, active, created_at) {NUMBERS.format(CLASSES)} "
         f"SELECT n + 1, 'class ' || (n + 1), '[]', 1, {AT} FROM numbers",
-        f"INSERT INTO embedders VALUES ('EMBEDDER', 'bench', '', NULL, {dimensions}, {AT})",
-        "UPDATE video_coverage SET version = 'EMBEDDER'",
-        "INSERT INTO video_coverage (asset, version, video_id, frames_version, frames) SELECT 'predictions', "
-        f"'{CHECKPOINT}', video_id, frames_version, frames FROM video_coverage",
+        "INSERT INTO embedders (embedder_id, backbone, weights_sha256, dimensions, created_at) "
+        f"VALUES ('EMBEDDER', 'bench', '', {dimensions}, {AT})",
+        "UPDATE video_coverage SET version = 'EMBEDDER' WHERE asset = 'embeddings'",
         "INSERT INTO predictions (checkpoint_id, frame_id, instance, class_id, confidence) "
         f"{numbers} SELECT '{CHECKPOINT}', {KEY}, 0, {own_class}, 0.5 FROM numbers",
         f"UPDATE frame_scores SET top_class_id = frame_id % {CLASSES} + 1, runner_up_class_id = "

@@ -6,8 +6,8 @@ Values only. How a slice is spooled, checked and committed lives in `sql_io_mana
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -89,6 +89,17 @@ class Slice:
         """Name for `materializations.slice`: as given, or derived from `where`; at most 400 characters."""
         text = self.name or ", ".join(_spell(column, value) for column, value in self.where.items()) or "all"
         return text if len(text) <= NAME_LENGTH else text[: NAME_LENGTH - 3] + "..."
+
+
+@dataclass
+class SliceStream:
+    """Slices as they come, and metadata of the output that is known when the last one has come."""
+
+    slices: Iterator[Slice] = field(default_factory=lambda: iter(()))
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Slice]:
+        return self.slices
 
 
 def _spell(column: str, value: Restriction) -> str:

@@ -21,9 +21,11 @@ from resources.database import Database
 from resources.lazy_rows import LazyRows
 from resources.partition_rows import PARTITION_COLUMN, of_partitions
 from resources.slice_writer import WRITE_MODES, SliceWriter, WriteMode, Written, table_named
-from resources.slices import Restriction, Slice
+from resources.slices import Restriction, Slice, SliceStream
 from resources.table_metadata import column_schema, preview
 
+PARTITIONS_IN_FULL = 10
+"""Partitions of a run above which an event says neither columns nor rows: Dagster repeats it for each of them."""
 OF_COLUMNS = ("dagster/column_schema", "dagster/column_lineage")
 
 
@@ -59,7 +61,8 @@ class SqlIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]
                     context.log.warning(f"{tally.slices} slices were committed before one failed; they stand")
                 raise
             tally.add(written)
-        context.add_output_metadata(_metadata(context, tally, time.monotonic() - began))
+        told = obj.metadata if isinstance(obj, SliceStream) else {}
+        context.add_output_metadata({**told, **_metadata(context, tally, time.monotonic() - began)})
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Rows of the upstream table as the annotation asks: pandas.DataFrame, pyarrow.Table or LazyRows.
@@ -167,9 +170,11 @@ def _metadata(context: dg.OutputContext, tally: _Tally, seconds: float) -> dict[
         **rows,
         "slices": tally.slices,
         "content_hash": tally.only_hash if tally.slices == 1 else tally.all_hashes.hexdigest(),
-        "preview": dg.MetadataValue.md(preview(tally.first_rows)),
         "seconds": round(seconds, 3),
     }
+    if context.has_asset_partitions and len(context.asset_partition_keys) > PARTITIONS_IN_FULL:
+        return found | ({"dagster/table_name": name} if name is not None else {})
+    found["preview"] = dg.MetadataValue.md(preview(tally.first_rows))
     if rows and context.has_asset_partitions and len(context.asset_partition_keys) == 1:
         found["dagster/partition_row_count"] = found["dagster/row_count"]
     if len(tally.by_table) > 1:

@@ -19,6 +19,7 @@ from typing import IO, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import dagster as dg
+from azure.storage.blob import BlobServiceClient
 from dagster_azure.blob import (
     AzureBlobStorageAnonymousCredential,
     AzureBlobStorageDefaultCredential,
@@ -162,14 +163,15 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
                 digest.update(chunk)
         return digest.hexdigest()
 
-    def fingerprint(self, path: str) -> str:
+    def fingerprint(self, path: str, shown: tuple[str, int] | None = None) -> str:
         """Identity of a large file without reading all of it, 64 hexadecimal characters.
 
         SHA-256 over the size and the whole content up to 1 MiB; above that over the size and the first, middle
-        and last 256 KiB.
+        and last 256 KiB. shown: etag and size as a listing just showed them, which saves a request in Azure; a file
+        that is another by now raises StorageError there.
         """
         # In pieces as large as the samples: an archive is fingerprinted whole, and each byte of Azure costs.
-        with self._files.open(clean(path), SAMPLE_BYTES) as stream:
+        with self._files.open(clean(path), SAMPLE_BYTES, shown) as stream:
             size = stream.seek(0, 2)
             digest = hashlib.sha256(f"{size}\0".encode())
             if size <= WHOLE_BYTES:
@@ -182,15 +184,32 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
         return digest.hexdigest()
 
     @property
+    def container(self) -> str:
+        """Name of the container of Azure Blob. Raises StorageError for another address."""
+        name = self.url.removeprefix("az://").strip("/")
+        if self.is_local or not name or "/" in name:
+            raise StorageError(f"{self.url} is not az://CONTAINER; correct AL_STORAGE_URL")
+        return name
+
+    def blob_service(self) -> BlobServiceClient:
+        """A client of the storage account, for what speaks Azure's own interface; nothing is asked yet."""
+        from resources.azure_storage import connect
+
+        self._check_account()
+        account = AzureBlobStorageResource(account_url=self.account_url, credential=self.credential)
+        try:
+            return connect(self.account_url, account._raw_credential())
+        except ValueError as error:
+            raise StorageError(f"{self.account_url} {NO_ADDRESS}") from error
+
+    @property
     def _files(self) -> Files:
         if self.is_local:
             return LocalFolder(_folder(self.url))
         return self._container()
 
     def _container(self) -> Files:
-        container = self.url.removeprefix("az://").strip("/")
-        if not container or "/" in container:
-            raise StorageError(f"{self.url} is not az://CONTAINER; correct AL_STORAGE_URL")
+        container = self.container
         self._check_account()
         with _containers_lock:
             # A client holds sockets, which a forked child must not share.
@@ -213,7 +232,7 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise StorageError(f"{self.account_url} {NO_ADDRESS}")
 
     def _connect(self, container: str) -> Files:
-        from resources.azure_storage import BlobContainer, adlfs_options, connect
+        from resources.azure_storage import BlobContainer, adlfs_options
 
         given = self.credential.model_dump()
         options = adlfs_options(
@@ -222,12 +241,7 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
             given.get("key") or given.get("token"),
             given.get("kwargs") or {},
         )
-        account = AzureBlobStorageResource(account_url=self.account_url, credential=self.credential)
-        try:
-            service = connect(self.account_url, account._raw_credential())
-        except ValueError as error:
-            raise StorageError(f"{self.account_url} {NO_ADDRESS}") from error
-        return BlobContainer(service, container, options)
+        return BlobContainer(self.blob_service(), container, options)
 
 
 def _restored(url: str, account_url: str, credential: dict[str, Any]) -> Storage:

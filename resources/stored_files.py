@@ -37,8 +37,13 @@ class Files(Protocol):
     def walk(self, prefix: str) -> Iterator[StoredFile]:
         """Every file whose path begins with the prefix, in any order."""
 
-    def open(self, path: str, block_bytes: int = BLOCK_BYTES) -> BinaryIO:
-        """The file, seekable; read in pieces of so many bytes where each costs a request."""
+    def open(
+        self, path: str, block_bytes: int = BLOCK_BYTES, shown: tuple[str, int] | None = None
+    ) -> BinaryIO:
+        """The file, seekable; read in pieces of so many bytes where each costs a request.
+
+        shown: etag and size by a listing, of the version that is to be read.
+        """
 
     def write(self, path: str, data: bytes | IO[bytes]) -> None:
         """Write whole or not at all."""

@@ -159,6 +159,37 @@ frames = _table(
     faults={"repeats_itself": lambda c: c.duplicate_of >= c.frame_id},
 )
 
+decoding_points = _table(
+    "decoding_points",
+    "One row per place in a long video from which decoding can go on without the frames before it.",
+    _column(
+        "frame_id",
+        Key,
+        "frame decoded there, sampled or not: video_no * 2**24 + frame_index",
+        primary_key=True,
+        autoincrement=False,
+    ),
+    _id("video_id", "video", of="videos.video_id"),
+    _column(
+        "frames_version",
+        sa.String(240),
+        "file version, sampling rate and distance of duplicates behind its frames",
+    ),
+    _column(
+        "frame_index",
+        sa.Integer(),
+        "number of the frame in the source from 0 at its native rate",
+        low=0,
+        high=2**24 - 1,
+    ),
+    _column("pts", sa.BigInteger(), "timestamp of the frame, ticks of the stream"),
+    _column("pts_ms", sa.BigInteger(), "time from the start of the video, milliseconds", low=0),
+    _column("key_pts", sa.BigInteger(), "timestamp of the key frame before it, ticks of the stream"),
+    _column("checksum", sa.String(8), "CRC-32 of the pixels from the key frame to this frame"),
+    _column("state", Json, "JSON of clocks and counters; at the end of a part also of sampling and duplicates"),
+    faults={"before_its_key_frame": lambda c: c.key_pts > c.pts},
+)
+
 video_coverage = _table(
     "video_coverage",
     "One row per video that a version of an asset covers whole: what is left to do is what is not here.",
@@ -215,6 +246,12 @@ embedders = _table(
     _column("projection", sa.String(64), "projection applied to the features, if any", null=True),
     _column("dimensions", sa.Integer(), "length of a vector", low=1),
     _column("created_at", Utc, "first use"),
+    _id("source_embedder_id", "embedder whose vectors it projects", null=True, of="embedders.embedder_id"),
+    _column("projection_uri", sa.Unicode(400), "file of the projection under the storage root", null=True),
+    _column("projection_sha256", sa.String(64), "hash of that file", null=True),
+    _column(
+        "variance_kept", Float8, "share of the variance of its sample that it keeps", null=True, low=0, high=1
+    ),
 )
 
 embeddings = _table(
@@ -452,8 +489,6 @@ frame_scores = _table(
     _column("top_five", sa.LargeBinary(), "five likeliest classes with their probabilities, packed"),
     narrow=True,
 )
-# The one index that selection by uncertainty needs; it costs a rescoring one more b-tree insert a frame.
-sa.Index("ix_frame_scores_checkpoint_id_margin", frame_scores.c.checkpoint_id, frame_scores.c.margin)
 
 selection_batches = _table(
     "selection_batches",

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from al_assets.automation import counted
 from al_assets.jobs import INGEST_ASSETS
@@ -21,6 +22,7 @@ from sensors.failures import without_secrets
 from sensors.runs import RANGE_END, RANGE_START
 
 CAUSE_LENGTH = 500
+CARRIED_OUT = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 PARTITIONED = {dg.AssetKey(name) for name in INGEST_ASSETS}
 TOLD_FOR = timedelta(days=7)
 """An incident that could not be told for so long is not told any more: it is in the table."""
@@ -42,7 +44,11 @@ FIXES = {
     "newest_videos_pass_evidently": AGAIN,
     "new_labels_keep_the_class_mix": AGAIN,
     "accuracy_on_new_labels_is_as_expected": "Look at the new labels in the model report; label more of what is new.",
-    "every_video_was_read": "Replace or remove the files named under videos/.",
+    "every_video_was_read": "Replace or remove the files named under videos/, or `al videos retry ID`.",
+    "partitions_are_few_enough": "Join short clips, retire videos (job retire_video), or begin a second archive.",
+    "frames_are_up_to_date": "Nothing: `video_arrivals` asks for the videos named. Videos that fail are in the UI.",
+    "vectors_are_up_to_date": "Nothing: `video_arrivals` asks for the videos named. Videos that fail are in the UI.",
+    "scores_are_up_to_date": "Nothing: `score` is asked for once every video has frames and vectors.",
     "every_export_was_readable": "Correct the export named and drop it again.",
     "no_record_was_rejected": "Read `label_rejects`; correct the export and drop it again.",
     "every_record_is_accounted_for": "Undo the export named (`al labels undo`) and drop it again.",
@@ -155,10 +161,13 @@ def latest_verdicts(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKe
     """The latest verdict of each check that was ever carried out."""
     found = []
     for key in keys:
-        record = instance.get_latest_asset_check_evaluation_record(key)
-        evaluation = record.evaluation if record is not None else None
-        if record is None or evaluation is None:
+        # Not the latest record: while a run is under way that is of a check which is yet to be carried out.
+        records = instance.event_log_storage.get_asset_check_execution_history(
+            key, limit=1, status=CARRIED_OUT
+        )
+        if not records or (evaluation := records[0].evaluation) is None:
             continue
+        record = records[0]
         found.append(
             Verdict(
                 asset=key.asset_key.to_user_string(),

@@ -10,7 +10,8 @@ from functools import cached_property
 
 import dagster as dg
 
-from al_assets.automation import IN_FLIGHT, REASON_TAG, WORK_TAG, keys_between
+from al_assets.automation import FAILED_TAG, IN_FLIGHT, REASON_TAG, WORK_TAG
+from al_assets.ingest_plan import keys_between
 from al_assets.jobs import INGEST, INGEST_ASSETS, LEARN_ASSETS, SYNC
 from resources.queries.chunks import in_chunks
 
@@ -79,9 +80,12 @@ def digest(parts: Iterable[object]) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def request(job: str, reason: str, work: str, **tags: str) -> dg.RunRequest:
-    """A run request whose tags say why it was made and for what."""
-    return dg.RunRequest(job_name=job, tags={REASON_TAG: reason, WORK_TAG: work, **tags})
+def request(job: str, reason: str, work: str, *, assets: Sequence[str] = (), **tags: str) -> dg.RunRequest:
+    """A run request whose tags say why it was made and for what. assets: those of the job to make, none for all."""
+    chosen = [dg.AssetKey(name) for name in assets] or None
+    return dg.RunRequest(
+        job_name=job, tags={REASON_TAG: reason, WORK_TAG: work, **tags}, asset_selection=chosen
+    )
 
 
 def range_of(run: dg.DagsterRun) -> tuple[str, str]:
@@ -127,7 +131,11 @@ class IngestRuns:
         )
         several = [run for run in broken if len(set(range_of(run))) == 2]
         # A run that a person launched says nothing of the settings and counts.
-        return self.keys_of([r for r in several if f"@{self.how}@" in r.tags.get(WORK_TAG, f"@{self.how}@")])
+        ours = [run for run in several if f"@{self.how}@" in run.tags.get(WORK_TAG, f"@{self.how}@")]
+        # A run that went on after a failure names the videos it concerns; the others of its range are healthy.
+        named = [run.tags[FAILED_TAG].split(",") for run in ours if FAILED_TAG in run.tags]
+        whole = self.keys_of([run for run in ours if FAILED_TAG not in run.tags])
+        return whole | {key for keys in named for key in keys}
 
     def attempts(self, keys: Sequence[str]) -> dict[str, int]:
         """Runs for one video alone, of exactly this work, that failed since the last one that did not."""

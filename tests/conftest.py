@@ -6,9 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -20,8 +18,7 @@ from resources.database import Database
 from resources.storage import Storage
 from support import label_studio as label_studio_server
 from support import servers, sql_server, tsql
-
-Server = TypeVar("Server")
+from support.running import running
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,7 +33,7 @@ def every_statement_is_tsql() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[servers.PostgreSQL]:
     """A PostgreSQL cluster for the session, with a template database that holds the tables."""
-    with _server(servers.postgresql()) as server:
+    with running(servers.postgresql()) as server:
         _create_database(server, "al_template", template=None)
         engine = sa.create_engine(server.url("al_template"), poolclass=sa.NullPool)
         tables.metadata.create_all(engine)
@@ -46,14 +43,14 @@ def postgresql() -> Iterator[servers.PostgreSQL]:
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[servers.Azurite]:
     """Azure Blob storage, as Azurite plays it, for the session."""
-    with _server(servers.azurite()) as server:
+    with running(servers.azurite()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def label_studio() -> Iterator[label_studio_server.Server]:
     """Label Studio for the session."""
-    with _server(label_studio_server.label_studio()) as server:
+    with running(label_studio_server.label_studio()) as server:
         yield server
 
 
@@ -138,19 +135,6 @@ def storage(request: pytest.FixtureRequest) -> Storage:
     """Empty storage, once per kind."""
     found: Storage = request.getfixturevalue(f"{request.param}_storage")
     return found
-
-
-@contextmanager
-def _server(starting: AbstractContextManager[Server]) -> Iterator[Server]:
-    """The running server; skip where it is not installed, unless AL_TEST_REQUIRE_SERVERS says that it must be."""
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(starting)
-        except servers.ServerMissingError as missing:
-            if os.environ.get("AL_TEST_REQUIRE_SERVERS") == "1":
-                pytest.fail(f"{missing}; AL_TEST_REQUIRE_SERVERS=1 makes this a failure")
-            pytest.skip(str(missing))
-        yield server
 
 
 def _create_database(server: servers.PostgreSQL, name: str, *, template: str | None) -> None:

@@ -9,18 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from al_assets.automation import (
-    IngestState,
     LoopState,
     ModelState,
     RetrainingPolicy,
-    contiguous,
     decide_first_batch,
     decide_learn,
     decide_retraining,
     decide_score,
-    keys_between,
-    plan_ingest,
 )
+from al_assets.ingest_plan import IngestState, contiguous, keys_between, plan_ingest
 
 NOW = datetime(2026, 5, 1)
 POLICY = RetrainingPolicy(drifted_share=0.5, max_age_days=30, minimum_new_labels=10)

@@ -10,12 +10,14 @@ from al_assets.benches.cases import CASES, UnknownCaseError, run_case
 RATIOS = {
     "ingest": {"index_vs_decode"},
     "embed": {"embed_vs_bare_model"},
+    "pipeline": {"pipeline_vs_slower_h264", "pipeline_vs_slower_h265", "pipeline_vs_model"},
     "io": {
         "sqlite_write_vs_adbc",
         "sqlite_write_vs_to_sql",
         "sqlite_read_vs_adbc",
         "sqlite_read_vs_read_sql",
     },
+    "ray": {"one_worker_vs_local", "two_workers_vs_one"},
     "score": {"score_vs_bare_kernel"},
     "dataset": {"dataset_vs_imagefolder", "resident_growth"},
     "views": {"sqlite_sightings_vs_plain_join", "sqlite_co_occurrence_vs_plain_join"},
@@ -25,7 +27,7 @@ RATIOS = {
         "label_studio_import_vs_to_sql",
         "label_studio_import_peak_growth",
     },
-    "margin": {"index_vs_scan_and_sort"},
+    "margin": {"bounds_vs_scan_and_sort"},
     "checks": {"slowest_vs_plain_scan"},
     "peers": {"digits_auto_vs_best_peer"},
     "auto": {"digits_auto_vs_best_rival"},
@@ -37,7 +39,10 @@ RATIOS = {
     "selection": {"core_set_vs_bare_blas", "typiclust_vs_scikit_activeml", "dropquery_vs_scikit_activeml"},
     "map": {"neighbours_kept_vs_two_components", "placing_vs_layout"},
     "similar": {"recall_at_10", "index_vs_exact"},
+    "project": {"convert_vs_bare_product_and_write"},
     "drift": {"undrifted_ticks_left_alone"},
+    "loop": {"rescoring_vs_slower_bare", "rescoring_vs_bare_kernel", "rescoring_vs_bare_ingest"},
+    "backfill": {"empty_and_bare_vs_real"},
     "design": {"sqlite_margin_vs_plain_write_seconds", "sqlite_rowid_vs_plain_mib"},
 }
 
@@ -52,5 +57,5 @@ def test_a_case_gives_its_ratios_with_machine_and_versions(case: str, tmp_path: 
 
 
 def test_an_unknown_case_names_those_there_are() -> None:
-    with pytest.raises(UnknownCaseError, match="ingest, embed, score, io"):
+    with pytest.raises(UnknownCaseError, match="ingest, embed, pipeline, score, io"):
         run_case("speed", rows=1)

@@ -53,6 +53,16 @@ def test_an_export_says_what_it_wrote_and_its_snapshot(al: Al, tmp_path: Path) -
     assert al("export", "predictions", "--format", "csv", "-o", "p.csv")[0] == 0
 
 
+def test_verify_repairs_where_it_is_asked_to(al: Al, archive: Archive) -> None:
+    with archive.database.write() as connection:
+        connection.exec_driver_sql("UPDATE predictions SET checkpoint_id = 'ck-9'")
+    assert al("archive", "verify")[0] == 1
+    status, out, _ = al("archive", "verify", "--repair")
+    assert status == 0
+    assert "which is not registered: 1 row removed\nthe archive is whole\n" in out
+    assert al("archive", "verify")[:2] == (0, "the archive is whole\n")
+
+
 def test_what_cannot_be_exported_is_one_line(al: Al) -> None:
     for arguments, reason in (
         (("predictions", "--checkpoint", "ck-9", "-o", "p"), "no checkpoint 'ck-9'"),

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from al_assets.jobs import retire_video
 from al_assets.partitions import VIDEOS
+from resources.queries.videos import VideoRegister
 from sensors.video_arrivals import make_video_arrivals
 from support.archive_rows import ArchiveRows
 from support.small_archives import empty_archive
@@ -104,7 +106,7 @@ def test_a_video_in_a_run_is_not_retired(ticks: Ticks, job: str) -> None:
     run = ticks.launch(job, {START: a, END: b})
     result = retire(ticks, b)
     assert not result.success
-    assert why(result) == f"run {run.run_id[:8]} of {job} works on {b}; retire it when the run is done"
+    assert why(result) == f"run {run.run_id[:8]} of {job} works on {b}; retire it when that is done"
     assert ticks.archive.monitoring.counts(["frames"])["frames"] == 2
     ticks.end(SUCCESS)
     assert retire(ticks, b).success
@@ -120,6 +122,50 @@ def test_a_run_over_other_videos_is_no_hindrance(ticks: Ticks) -> None:
     b = ticks.video("b.mp4").video_id
     ticks.launch("ingest_videos", {START: b, END: b})
     assert retire(ticks, ticks.video("a.mp4").video_id).success
+
+
+def test_no_video_is_retired_under_a_run_of_all_videos_by_hand(ticks: Ticks) -> None:
+    ticks.launch("__ASSET_JOB")
+    assert "of __ASSET_JOB works on" in why(retire(ticks, ticks.video("a.mp4").video_id))
+
+
+def test_a_run_that_only_reads_is_no_hindrance(ticks: Ticks) -> None:
+    ticks.launch("make_reports")
+    assert retire(ticks, ticks.video("a.mp4").video_id).success
+
+
+def test_a_run_that_begins_meanwhile_has_the_video_kept(
+    ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video_id = ticks.video("a.mp4").video_id
+    mark = VideoRegister.set_status
+
+    def marked_late(register: VideoRegister, video: str, status: str) -> None:
+        if status == "retired":
+            ticks.launch("ingest_videos", {START: video, END: video})
+        mark(register, video, status)
+
+    monkeypatch.setattr(VideoRegister, "set_status", marked_late)
+    assert "of ingest_videos works on" in why(retire(ticks, video_id))
+    assert ticks.statuses() == {"a.mp4": "registered", "b.mp4": "registered"}
+    assert ticks.archive.monitoring.counts(["frames"])["frames"] == 2
+
+
+def test_no_video_is_retired_while_a_backfill_may_launch_runs(ticks: Ticks) -> None:
+    a, b = ticks.video("a.mp4").video_id, ticks.video("b.mp4").video_id
+    backfill = PartitionBackfill(
+        backfill_id="of-all",
+        status=BulkActionStatus.REQUESTED,
+        from_failure=False,
+        tags={},
+        backfill_timestamp=0.0,
+        partition_names=[a, b],
+    )
+    ticks.instance.add_backfill(backfill)
+    assert why(retire(ticks, a)).startswith("backfill of-all, which may have runs to come, works on")
+    assert ticks.statuses() == {"a.mp4": "registered", "b.mp4": "registered"}
+    ticks.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_SUCCESS))
+    assert retire(ticks, a).success
 
 
 def test_an_unknown_video_is_named(ticks: Ticks) -> None:

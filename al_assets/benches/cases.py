@@ -23,21 +23,27 @@ Result = dict[str, float]
 
 @dataclass(frozen=True)
 class Case:
-    """Where a case is measured, `measure(rows) -> (measured, ratios)`, and the size at which its figures are quoted."""
+    """Where a case is measured, `measure(rows) -> (measured, ratios)`, and the size at which its figures are quoted.
+
+    options: names of what else `measure` takes.
+    """
 
     module: str
     function: str
     rows: int = 200_000
+    options: tuple[str, ...] = ()
 
-    def measure(self, rows: int) -> tuple[Result, Result]:
+    def measure(self, rows: int, **options: Any) -> tuple[Result, Result]:
         """Run it."""
-        found: tuple[Result, Result] = getattr(import_module(self.module), self.function)(rows)
+        found: tuple[Result, Result] = getattr(import_module(self.module), self.function)(rows, **options)
         return found
 
 
 CASES = {
     "ingest": Case("al_assets.benches.kernels", "measure_ingest"),
     "embed": Case("al_assets.benches.kernels", "measure_embed"),
+    "pipeline": Case("al_assets.benches.pipeline", "measure_pipeline"),
+    "ray": Case("al_assets.benches.ray", "measure_ray"),
     "score": Case("al_assets.benches.kernels", "measure_score"),
     "io": Case("al_assets.benches.sql", "measure_io", 1_000_000),
     "views": Case("al_assets.benches.sql", "measure_views", 1_000_000),
@@ -52,12 +58,17 @@ CASES = {
     "reference": Case("al_assets.benches.reference", "measure_reference", 19_000),
     "map": Case("al_assets.benches.maps", "measure_map", 100_000),
     "similar": Case("al_assets.benches.maps", "measure_similar", 300_000),
+    "backfill": Case("al_assets.backfill_bench", "measure_backfill", 20_000),
+    "project": Case("al_assets.benches.projection", "measure_project", 100_000),
     "drift": Case("al_assets.benches.drift", "measure_drift", 20_000),
+    "loop": Case(
+        "al_assets.benches.loop", "measure_loop", 30_000_000, ("dim", "classes", "folder", "sizes", "rounds")
+    ),
 }
 
 
 class UnknownCaseError(LookupError):
-    """There is no such case; the message lists those there are."""
+    """There is no such case, or it takes no such option; the message lists those there are."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +86,15 @@ class BenchResult:
         return json.dumps(asdict(self), indent=1)
 
 
-def run_case(case: str, *, rows: int | None = None) -> BenchResult:
-    """Run a case, at its own size unless told. Raises UnknownCaseError."""
+def run_case(case: str, *, rows: int | None = None, **options: Any) -> BenchResult:
+    """Run a case, at its own size unless told; options that are None are not given. Raises UnknownCaseError."""
     if case not in CASES:
         raise UnknownCaseError(f"no case {case!r}; there are: {', '.join(CASES)}")
-    measured, ratios = CASES[case].measure(rows or CASES[case].rows)
+    given = {name: value for name, value in options.items() if value is not None}
+    if strange := sorted(given.keys() - set(CASES[case].options)):
+        takes = ", ".join(("rows", *CASES[case].options))
+        raise UnknownCaseError(f"case {case} has no option {strange[0]!r}; it takes: {takes}")
+    measured, ratios = CASES[case].measure(rows or CASES[case].rows, **given)
     machine = {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()}
     return BenchResult(
         case,

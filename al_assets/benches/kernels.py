@@ -82,8 +82,8 @@ def measure_embed(rows: int) -> tuple[Result, Result]:
 def measure_score(rows: int) -> tuple[Result, Result]:
     """Scoring blocks of vectors into rows against the bare matrix product and sigmoid."""
     from al_assets.checkpoints.heads import Head
-    from al_assets.predictions.assets import BLOCK_FRAMES
     from al_assets.predictions.scoring import score_block
+    from al_assets.scoring_work import BLOCK_FRAMES
 
     classes, dimensions = 30, 1280
     rng = np.random.default_rng(0)

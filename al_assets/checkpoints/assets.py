@@ -5,16 +5,16 @@ Training, calibration, evaluation and the rule of promotion live in the modules 
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
-from al_assets.automation import RETRY
+from al_assets.automation import RETRY, SQL_WRITE
 from al_assets.checkpoints.training_set import build_training_set, why_not_trainable
-from al_assets.embeddings.assets import configured_embedder
+from al_assets.embedder_choice import embedder_to_read
 from al_assets.examples import (
     Examples,
     class_list,
@@ -45,6 +45,7 @@ HEAD = "linear"
     group_name="training",
     kinds={"sql", "pandas"},
     deps=[labels],
+    pool=SQL_WRITE,
     code_version="1",
     metadata={"table": "training_sets"},
 )
@@ -64,7 +65,8 @@ def training_set(archive: Archive) -> dg.MaterializeResult:
 @dg.asset(
     group_name="training",
     kinds={"pytorch", "sql"},
-    deps=[training_set],
+    # The projection is no input of this run: a model that reads its vectors comes when every video has them.
+    deps=[training_set, dg.AssetKey("projection")],
     pool="gpu",
     retry_policy=RETRY,
     code_version=CODE_VERSION,
@@ -79,7 +81,7 @@ def checkpoint(
     training_set_id = archive.models.latest_training_set() or ""
     rows = archive.models.training_set(training_set_id)
     names = class_list(archive)
-    embedder_id = configured_embedder(settings.embeddings)
+    embedder_id = embedder_to_read(archive, settings.embeddings)
     train = examples(archive, rows, embedder_id, list(names), settings.task, "train")
     why = why_not_trainable(train.targets, settings.task)
     if why:
@@ -219,6 +221,9 @@ def candidate_checkpoint(
             metadata={"why": reason, "promoted": 0, "checkpoint": newest.checkpoint_id}
         )
     decision = _judge(archive, settings, newest, target)
+    if target is not None and target.embedder_id != newest.embedder_id:
+        change = f"it reads {newest.embedder_id}, the one before {target.embedder_id}"
+        decision = replace(decision, reason=f"{decision.reason}; {change}")
     archive.models.decide(
         newest.checkpoint_id,
         promoted=decision.go,

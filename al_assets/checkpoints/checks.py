@@ -4,7 +4,7 @@ import dagster as dg
 import numpy as np
 
 from al_assets.checkpoints.assets import candidate_checkpoint, evaluation, training_set
-from al_assets.embeddings.assets import configured_embedder
+from al_assets.embedder_choice import embedder_to_read
 from al_assets.keys import video_no_of
 from al_assets.settings import Settings
 from resources.archive import Archive
@@ -36,7 +36,7 @@ def hold_out_videos_are_no_copies_of_training_videos(
 
     rows = archive.models.training_set(archive.models.latest_training_set() or "")
     shown = rows[rows["target"] == 1].drop_duplicates("frame_id").sort_values("frame_id")
-    embedder_id = configured_embedder(settings.embeddings)
+    embedder_id = embedder_to_read(archive, settings.embeddings)
     parts = []
     for chosen in (shown["split"] != "train", shown["split"] == "train"):
         keys, vectors = archive.frames.vectors(embedder_id, shown[chosen]["frame_id"].tolist())

@@ -79,17 +79,21 @@ class Head:
         bias = self.bias / self.temperature - weight @ self.mean.astype(np.float64)
         return weight.astype(np.float32), bias.astype(np.float32)
 
+    def check_width(self, vectors: npt.NDArray[np.floating]) -> None:
+        """Raise VectorError for vectors that are not (n, d)."""
+        if vectors.ndim != 2 or vectors.shape[1] != self.dimensions:
+            raise VectorError(
+                f"the head reads {self.dimensions} values of {self.embedder_id}, got {vectors.shape}; "
+                "embed these frames with that embedder or train a head for theirs"
+            )
+
     def logits(self, vectors: npt.NDArray[np.floating]) -> Array:
         """Calibrated logits, (n, k) float32, of vectors (n, d) float16 or float32.
 
         Mean, scale and temperature are folded into the weights, so that a block costs one matrix product.
         Raises VectorError for another width, and naming the rows, for vectors with NaN or infinity.
         """
-        if vectors.ndim != 2 or vectors.shape[1] != self.dimensions:
-            raise VectorError(
-                f"the head reads {self.dimensions} values of {self.embedder_id}, got {vectors.shape}; "
-                "embed these frames with that embedder or train a head for theirs"
-            )
+        self.check_width(vectors)
         weight, bias = self.folded()
         with torch.inference_mode():
             out = torch.addmm(torch.from_numpy(bias), as_float32(vectors), torch.from_numpy(weight).T)

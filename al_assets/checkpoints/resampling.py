@@ -86,15 +86,24 @@ def class_metrics(rows: Judged, counts: Counts) -> dict[str, Floats]:
     Precision needs a decision, recall and F1 need a positive: a class that the drawn clips do not show says
     nothing about the model.
     """
-    judged, present = rows.targets >= 0, rows.targets == 1
-    hits = counts @ _by_clip(rows, rows.decided & present)
-    decided = counts @ _by_clip(rows, rows.decided & judged)
-    positives = counts @ _by_clip(rows, present)
+    hits, decided, positives = (counts @ of_clip for of_clip in class_sums(rows))
     return {
         "precision": _ratio(hits, decided),
         "recall": _ratio(hits, positives),
-        "f1": np.where(positives > 0, _ratio(2 * hits, decided + positives), np.nan),
+        "f1": f1(hits, decided, positives),
     }
+
+
+def class_sums(rows: Judged) -> tuple[Floats, Floats, Floats]:
+    """Hits, decisions and positives of each clip and class, each (clips, k)."""
+    judged, present = rows.targets >= 0, rows.targets == 1
+    parts = (rows.decided & present, rows.decided & judged, present)
+    return _by_clip(rows, parts[0]), _by_clip(rows, parts[1]), _by_clip(rows, parts[2])
+
+
+def f1(hits: Floats, decided: Floats, positives: Floats) -> Floats:
+    """F1 of drawn sums, in their shape; NaN without a positive."""
+    return np.where(positives > 0, _ratio(2 * hits, decided + positives), np.nan)
 
 
 def average_precisions(rows: Judged, counts: Counts) -> Floats:

@@ -14,6 +14,9 @@ from rich.console import Console
 
 if TYPE_CHECKING:  # loads Dagster and pyarrow, which other commands do without
     from al_assets.exports.snapshot import Kind
+    from al_assets.findings import Finding
+    from resources.archive import Archive
+    from resources.environments import Environment
 
 archive_app = typer.Typer(no_args_is_help=True, help="The archive as a whole.")
 export_app = typer.Typer(no_args_is_help=True, help="Labels and predictions as files for other tools.")
@@ -93,22 +96,54 @@ def _export(
 @archive_app.command("verify")
 def verify_archive(
     deep: Annotated[bool, typer.Option("--deep", help="Read files and rows and compare hashes too.")] = False,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Make anew or set aside what can be; what people made is left alone."),
+    ] = False,
 ) -> None:
-    """Say what is missing, changed or orphaned between the tables and storage; change nothing.
+    """Say what is missing, changed or orphaned between the tables and storage; change nothing unless asked to.
 
-    Exit status 1 if anything is missing, changed, damaged, or a row without its parent.
+    Exit status 1 if anything is missing, changed, damaged, or a row without its parent, and was not repaired.
     """
     from al_assets.archives import open_archive
     from al_assets.verification import verify
     from resources.environments import read_environment
 
-    faults = 0
-    for finding in verify(open_archive(read_environment()), deep=deep):
+    environment = read_environment()
+    archive = open_archive(environment)
+    if repair:
+        _refuse_beside_runs(environment)
+    faults, repairs = 0, []
+    for finding in verify(archive, deep=deep):
         _say(finding.line)
         faults += finding.fails
+        repairs += [finding] if repair and finding.repair else []
+    faults -= _repair(archive, environment, repairs)
     _say(f"{faults} faults" if faults else "the archive is whole")
     if faults:
         raise typer.Exit(1)
+
+
+def _refuse_beside_runs(environment: Environment) -> None:
+    from al_assets.home import open_instance
+    from al_assets.repairs import refuse_beside_runs
+
+    if not (environment.dagster_home / "dagster.yaml").exists():
+        return  # Dagster never ran here
+    with open_instance(environment) as instance:
+        refuse_beside_runs(instance)
+
+
+def _repair(archive: Archive, environment: Environment, findings: list[Finding]) -> int:
+    """Repair and say so; returns the faults that are no more."""
+    from al_assets.repairs import repaired
+    from al_assets.settings import load_settings
+
+    done = 0
+    for finding, said in repaired(archive, load_settings(environment.settings_path), findings):
+        _say(f"repair: {finding.what}: {said}")
+        done += finding.fails and not said.startswith("not repaired")
+    return done
 
 
 def back_up_database(

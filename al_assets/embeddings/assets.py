@@ -3,48 +3,31 @@
 Backbones, batching and the index itself live in the modules beside.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
+from itertools import chain
 
 import dagster as dg
-import pyarrow as pa
 
 from al_assets.automation import BATCHED, RETRY
-from al_assets.embeddings.backbones import Backbone, describe_backbone, load_backbone
-from al_assets.embeddings.batching import VECTOR_SCHEMA, embed_frames
-from al_assets.embeddings.vectors import pack
+from al_assets.azure_embedding import embed_in_azure
+from al_assets.code_versions import PICTURES
+from al_assets.conversion import converted, split
+from al_assets.embedding_slices import EmbeddingSlices
+from al_assets.embedding_work import EmbeddingWork
+from al_assets.embeddings.configured import configured_embedder
+from al_assets.frame_slices import FRAMES_TOLD
 from al_assets.frames.assets import frames
 from al_assets.frames.decoding import read_frames
 from al_assets.frames.images import read_image
-from al_assets.keys import frame_index_of, frame_range
 from al_assets.partitions import VIDEOS
-from al_assets.settings import EmbeddingsSettings, Settings
+from al_assets.settings import Settings
 from al_assets.similarity_files import update_index
+from al_assets.vector_versions import vector_versions
 from resources.archive import Archive
+from resources.azure_ml import AzureML
+from resources.compute import Compute
 from resources.pixels import StoragePixels
-from resources.queries.videos import Video, coverage_row
-from resources.slices import KeyRange, Slice
 
-
-def configured_embedder(settings: EmbeddingsSettings) -> str:
-    """Id of the embedder that the settings name, without loading it."""
-    return describe_backbone(settings.backbone, _weights(settings)).embedder_id
-
-
-def _weights(settings: EmbeddingsSettings) -> Path | None:
-    return Path(settings.weights) if settings.weights else None
-
-
-def load_configured(settings: EmbeddingsSettings) -> Backbone:
-    """The backbone that the settings name, on the device they name."""
-    import torch
-
-    device = (
-        settings.device if settings.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
-    )
-    return load_backbone(
-        settings.backbone, weights_path=_weights(settings), device=device, threads=settings.threads or None
-    )
+__all__ = ["configured_embedder", "embeddings", "pixels_of", "similarity_index"]
 
 
 def pixels_of(archive: Archive) -> StoragePixels:
@@ -60,72 +43,38 @@ def pixels_of(archive: Archive) -> StoragePixels:
     pool="gpu",
     backfill_policy=BATCHED,
     retry_policy=RETRY,
-    code_version="1",
+    code_version=PICTURES,
     metadata={"table": "embeddings"},
 )
 def embeddings(
-    context: dg.AssetExecutionContext, archive: Archive, settings: dg.ResourceParam[Settings]
+    context: dg.AssetExecutionContext,
+    archive: Archive,
+    compute: Compute,
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """One packed float16 vector per sampled frame and embedder; a frame that has one is not embedded again."""
-    backbone = load_configured(settings.embeddings)
-    archive.frames.register_embedder(
-        {
-            "embedder_id": backbone.embedder_id,
-            "backbone": backbone.name,
-            "weights_sha256": backbone.weights_sha256,
-            "projection": None,
-            "dimensions": backbone.dimensions,
-            "created_at": archive.now(),
-        }
-    )
+    """One packed float16 vector per sampled frame and embedder; a frame that has one is not embedded again.
+
+    Vectors that a projection makes of others are made of those, without the video.
+    A video that cannot be read is named when all others are done, and the run fails then.
+    """
+    work = EmbeddingWork(archive.storage, settings.embeddings)
     chosen = [v for v in archive.videos.get(context.partition_keys) if v.status in ("indexed", "partial")]
-    slices = (_slice(context, archive, backbone, settings.embeddings.batch_size, video) for video in chosen)
+    versions = vector_versions(archive, settings.embeddings)
+    blocks, rest = split(archive, versions, chosen)
+    if isinstance(compute, AzureML):
+        embedded = embed_in_azure(context, archive, settings.embeddings, rest, compute)
+    else:
+        slices = EmbeddingSlices(archive, versions, rest, context.log.info, told_from=FRAMES_TOLD)
+        embedded = slices.written(compute.stream(work, slices.items()))
+    embedded.slices = chain(converted(archive, versions, blocks), embedded.slices)
     return dg.MaterializeResult(
-        value=slices, metadata={"videos": len(chosen), "embedder": backbone.embedder_id}
-    )
-
-
-def _slice(
-    context: dg.AssetExecutionContext, archive: Archive, backbone: Backbone, batch_size: int, video: Video
-) -> Slice:
-    keys = archive.frames.of_video(video.video_no)["frame_id"].to_pylist()
-    kept, vectors = archive.frames.vectors_of_video(backbone.embedder_id, video.video_no)
-    stands = {int(key) for key in kept}
-    todo = [key for key in keys if key not in stands]
-    context.log.info(f"{video.path}: {len(todo)} frames to embed, {len(keys) - len(todo)} stand")
-
-    def rows() -> Iterator[pa.RecordBatch]:
-        wanted = set(keys)
-        keep = [i for i, key in enumerate(kept) if int(key) in wanted]
-        if keep:
-            yield _batch(
-                backbone, pa.record_batch([pa.array(kept[keep]), pack(vectors[keep])], VECTOR_SCHEMA)
-            )
-        images = pixels_of(archive).stream(video, [frame_index_of(key) for key in todo]) if todo else iter(())
-        for batch in embed_frames(images, backbone, batch_size=batch_size):
-            yield _batch(backbone, batch)
-
-    return Slice(
-        where={
-            "embeddings.embedder_id": backbone.embedder_id,
-            "embeddings.frame_id": KeyRange(*frame_range(video.video_no)),
-            "video_coverage.asset": "embeddings",
-            "video_coverage.version": backbone.embedder_id,
-            "video_coverage.video_id": video.video_id,
+        value=embedded,
+        metadata={
+            "videos": len(chosen),
+            "embedder": versions.wanted,
+            "videos_converted": sum(len(block.videos) for block in blocks),
         },
-        rows={
-            "embeddings": rows(),
-            "video_coverage": pa.Table.from_pylist(
-                [coverage_row("embeddings", backbone.embedder_id, video, len(keys))]
-            ),
-        },
-        name=f"video_id = {video.video_id}, embedder_id = {backbone.embedder_id}",
     )
-
-
-def _batch(backbone: Backbone, batch: pa.RecordBatch) -> pa.RecordBatch:
-    ids = pa.array([backbone.embedder_id] * batch.num_rows, pa.string())
-    return pa.record_batch({"embedder_id": ids, **{name: batch[name] for name in VECTOR_SCHEMA.names}})
 
 
 @dg.asset(

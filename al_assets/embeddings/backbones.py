@@ -1,25 +1,27 @@
 """Pretrained backbones: images in, feature vectors out. No table, no label, no training here.
 
-An `embedder_id` names the weights. Whoever changes how images are prepared changes the vectors, and must
-change the id too: vectors of one id are compared for years.
+An `embedder_id` names the weights and how images are prepared: vectors of one id are compared for years. Whoever
+changes how images are prepared raises `PICTURES` in `al_assets/code_versions.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from PIL import Image
 
+from al_assets.code_versions import pictures_suffix
+from al_assets.embeddings.pictures import prepared
 from al_assets.embeddings.weights import WeightsError, read_state, sha256_of
 
 LITE0 = "efficientnet-lite0"
 LITE0_DIMENSIONS = 1280
+Precision: TypeAlias = Literal["float32", "bfloat16"]
 CHUNK = 64
 """Images in one pass at most, so that memory does not follow the length of a list."""
 
@@ -43,15 +45,17 @@ class Recipe:
     bicubic: bool
     path: Path
     url: str | None = None
+    precision: Precision = "float32"
 
     @property
     def embedder_id(self) -> str:
-        """Name of the backbone and the first eight digits of its weights' SHA-256."""
+        """Name of the backbone, the first eight digits of its weights' SHA-256, and what else makes other vectors: a
+        precision that is not float32 (bfloat16 keeps three digits), and the code that prepares images."""
         named = re.search(r"-([0-9a-f]{8,})\.pth$", self.url or "")
-        if named and not self.path.exists():
-            # Weights that were not downloaded yet carry the beginning of their hash in their name.
-            return f"{self.name}-{named[1][:8]}"
-        return f"{self.name}-{sha256_of(self.path)[:8]}"
+        # Weights that were not downloaded yet carry the beginning of their hash in their name.
+        digits = named[1][:8] if named and not self.path.exists() else sha256_of(self.path)[:8]
+        numbers = "" if self.precision == "float32" else "-bf16"
+        return f"{self.name}-{digits}{numbers}{pictures_suffix()}"
 
 
 class Backbone:
@@ -70,6 +74,8 @@ class Backbone:
         threads: int | None,
     ) -> None:
         """Use load_backbone."""
+        import torch
+
         self.name = recipe.name
         self.embedder_id = recipe.embedder_id
         self.input_size = recipe.input_size
@@ -79,43 +85,70 @@ class Backbone:
         self._network = network
         self._device = device
         self._threads = threads
+        self._dtype = getattr(torch, recipe.precision)
+        self._mean = torch.tensor(recipe.mean, device=device).view(1, 3, 1, 1)
+        self._scale = torch.tensor(recipe.scale, device=device).view(1, 3, 1, 1)
+        self._pass: Any = None
+        self.ahead = 1 if device.startswith("cuda") else 0
+        self.notes: list[str] = []
+        """What was not as fast as it could be, and why."""
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """The whole frame resized to (input_size, input_size, 3) uint8; one of that size comes back as is.
 
         No crop: an individual may stand at the edge.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-            raise ValueError(f"expected a (h, w, 3) uint8 RGB image, got {image.shape} {image.dtype}")
-        side = self.input_size
-        if image.shape[:2] == (side, side):
-            return image
-        kind = Image.Resampling.BICUBIC if self._recipe.bicubic else Image.Resampling.BILINEAR
-        return np.asarray(Image.fromarray(image).resize((side, side), kind, reducing_gap=2.0))
+        return prepared(image, side=self.input_size, bicubic=self._recipe.bicubic)
 
     def embed(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """(n, dimensions) float32 features of n RGB images, each (h, w, 3) uint8 of any size.
 
         A vector depends on its image alone, up to float32 rounding, whatever images it is batched with.
         """
-        parts = [self._features(images[start : start + CHUNK]) for start in range(0, len(images), CHUNK)]
+        parts = [
+            self.embed_batch(np.stack([self.prepare(image) for image in images[start : start + CHUNK]]))
+            for start in range(0, len(images), CHUNK)
+        ]
         return np.concatenate(parts) if parts else np.empty((0, self.dimensions), np.float32)
 
-    def _features(self, images: Sequence[np.ndarray]) -> np.ndarray:
+    def embed_batch(self, pictures: np.ndarray) -> np.ndarray:
+        """(n, dimensions) float32 features of pictures (n, input_size, input_size, 3) uint8 in one pass."""
         import torch
 
-        batch = np.stack([self.prepare(image) for image in images])
-        with (
-            _threads(self._threads),
-            torch.inference_mode(),
-            _deterministic(self._device),
-        ):
-            # The permuted view of (n, h, w, 3) is channels_last, the layout that convolutions like best.
-            pixels = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).float()
-            mean = torch.tensor(self._recipe.mean, device=self._device).view(1, 3, 1, 1)
-            scale = torch.tensor(self._recipe.scale, device=self._device).view(1, 3, 1, 1)
-            features = self._network(pixels.sub_(mean).div_(scale))
-            return np.asarray(features.flatten(1).float().cpu().numpy())
+        with self._circumstances():
+            return np.asarray(self._forward(torch.from_numpy(pictures).to(self._device)).cpu().numpy())
+
+    def submit(self, pictures: np.ndarray, capacity: int) -> Callable[[], np.ndarray]:
+        """Begin `embed_batch`, and return what waits for its end; `ahead` says how many may be begun meanwhile.
+
+        On a GPU the pictures are copied and the features made while the caller goes on; batches are of at most
+        `capacity` pictures there. On a CPU the features are there at once.
+        """
+        if not self.ahead:
+            features = self.embed_batch(pictures)
+            return lambda: features
+        from al_assets.embeddings.cuda import CudaPass
+
+        with self._circumstances():
+            if self._pass is None:
+                shape = (capacity, self.input_size, self.input_size, 3)
+                self._pass = CudaPass(self._forward, shape, self._device, self.notes)
+            result: Callable[[], np.ndarray] = self._pass.submit(pictures)
+            return result
+
+    @contextmanager
+    def _circumstances(self) -> Iterator[None]:
+        import torch
+
+        with _threads(self._threads), torch.inference_mode(), _deterministic(self._device):
+            yield
+
+    def _forward(self, pictures: Any) -> Any:
+        """Features, float32, of pictures on the device."""
+        # The permuted view of (n, h, w, 3) is channels_last, the layout that convolutions like best.
+        pixels = pictures.permute(0, 3, 1, 2).float()
+        pixels = pixels.sub_(self._mean).div_(self._scale).to(self._dtype)
+        return self._network(pixels).flatten(1).float()
 
 
 def load_backbone(
@@ -124,12 +157,14 @@ def load_backbone(
     weights_path: Path | None = None,
     device: str = "cpu",
     threads: int | None = None,
+    precision: Precision = "float32",
 ) -> Backbone:
     """A backbone with its weights, ready on `device`.
 
     name: "efficientnet-lite0" (its weights come with the installation) or a torchvision classification model.
     weights_path: state dict (torch or .safetensors) to use in place of the default weights, which are
     downloaded once for torchvision models. threads: CPU threads for each pass; None leaves torch's setting.
+    precision: of weights and features within the network.
     Raises UnknownBackboneError, WeightsError, or ValueError for a device that is not there.
     """
     import torch
@@ -140,28 +175,34 @@ def load_backbone(
         raise ValueError(f"threads is {threads}; give 1 or more")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device {device} is not available to torch {torch.__version__}; use cpu")
-    recipe = describe_backbone(name, weights_path)
+    recipe = describe_backbone(name, weights_path, precision)
     if not recipe.path.exists() and recipe.url is not None:
         _download(recipe.url)
     model = networks.build(name, recipe.input_size)
     networks.load(model, read_state(recipe.path), origin=f"weights {recipe.path}")
     network, dimensions = networks.headless(model)
-    network = network.to(torch.device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(torch.device(device), getattr(torch, precision)).to(
+        memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
     return Backbone(recipe, network, dimensions, device, threads)
 
 
-def describe_backbone(name: str, weights_path: Path | None = None) -> Recipe:
+def describe_backbone(
+    name: str, weights_path: Path | None = None, precision: Precision = "float32"
+) -> Recipe:
     """What is known of a backbone without loading it; cheap, and for efficientnet-lite0 without torch."""
     if name == LITE0:
         mean, scale = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
-        return Recipe(name, 224, mean, scale, bicubic=True, path=weights_path or _wheel_weights())
+        path = weights_path or _wheel_weights()
+        return Recipe(name, 224, mean, scale, bicubic=True, path=path, precision=precision)
     from al_assets.embeddings.torchvision_gate import torchvision
 
     models = torchvision().models
     if name not in models.list_models(module=models):
         known = ", ".join([LITE0, *models.list_models(module=models)])
         raise UnknownBackboneError(f"there is no backbone {name!r}; choose one of: {known}")
-    return _torchvision_recipe(name, models.get_model_weights(name).DEFAULT, weights_path)
+    recipe = _torchvision_recipe(name, models.get_model_weights(name).DEFAULT, weights_path)
+    return replace(recipe, precision=precision)
 
 
 def _torchvision_recipe(name: str, default: Any, weights_path: Path | None) -> Recipe:

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from al_assets.embeddings.assets import configured_embedder, embeddings
+from al_assets.embedder_choice import lacking_vectors, wanted_embedder
+from al_assets.embeddings.assets import embeddings
 from al_assets.settings import Settings
 from resources.archive import Archive
 
@@ -12,8 +13,8 @@ from resources.archive import Archive
 )
 def every_video_has_vectors(archive: Archive, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """A warning: videos still being ingested count as lacking."""
-    embedder_id = configured_embedder(settings.embeddings)
-    lacking = archive.videos.lacking("embeddings", embedder_id)
+    embedder_id = wanted_embedder(archive, settings.embeddings)
+    lacking = lacking_vectors(archive, settings.embeddings)
     covered = archive.videos.covered_by("embeddings", embedder_id)
     return dg.AssetCheckResult(
         passed=not lacking,

@@ -7,7 +7,7 @@ a playlist dropped among the videos cannot make it read elsewhere.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,10 +74,22 @@ class Coverage:
         self._size = size
         self._end = 0
         self._read = 0
+        self._had = 0
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """What `go_on` needs."""
+        return self._end, self._read
+
+    def go_on(self, state: Sequence[int]) -> None:
+        """Go on from the state of another account of the same file; packets that it had are not counted twice."""
+        self._end, self._read = state
+        self._had = self._end
 
     def hole_before(self, packet: Any) -> int:
         """Bytes between the packets so far and this one, where that is more than headers take; else 0."""
-        self._read += packet.size
+        if packet.pos is None or packet.pos >= self._had:
+            self._read += packet.size
         if packet.pos is None or not packet.size:
             return 0
         hole = packet.pos - self._end if self._end else 0

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from al_assets.decoding_points import DecodingPoint
 from al_assets.frames.containers import Source, UnreadableVideoError
+from al_assets.frames.seeking import SeekRefusedError
 from al_assets.frames.video_reader import RawFrame, VideoInfo, VideoReader
 
 __all__ = [
@@ -56,19 +58,34 @@ def decode(source: Source, *, wanted: Callable[[int, int], bool] | None = None) 
                 yield _converted(raw)
 
 
-def read_frames(source: Source, frame_indices: Sequence[int]) -> Iterator[DecodedFrame]:
+def read_frames(
+    source: Source, frame_indices: Sequence[int], point: DecodingPoint | None = None
+) -> Iterator[DecodedFrame]:
     """The named frames, ascending and once each, pixel for pixel those of `decode`.
 
-    Decodes from the start and stops after the last one. Raises UnreadableVideoError where the video ends
-    before a frame that was asked for; a fault elsewhere in the file is no error here.
+    Decodes from `point` where it lies before the first of them and leads there, else from the start, and stops after
+    the last one. Raises UnreadableVideoError where the video ends before a frame that was asked for; a fault
+    elsewhere in the file is no error here.
     """
     missing = {int(index) for index in frame_indices}
     if not missing:
         return
     if min(missing) < 0:
         raise ValueError(f"frame_index {min(missing)} is negative; frames count from 0")
+    if point is not None and point.frame_index < min(missing):
+        with contextlib.suppress(SeekRefusedError):
+            try:
+                yield from _taken(VideoReader(source, point), missing)
+            except UnreadableVideoError as error:
+                raise SeekRefusedError(str(error)) from error
+            return
+    yield from _taken(VideoReader(source), missing)
+
+
+def _taken(reader: VideoReader, missing: set[int]) -> Iterator[DecodedFrame]:
+    """The missing frames; each is missing no longer."""
     fault: str = "it ends before"
-    with contextlib.closing(iter(VideoReader(source))) as frames:
+    with contextlib.closing(iter(reader)) as frames:
         try:
             for raw in frames:
                 if raw.frame_index in missing:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import pyarrow as pa
 
+from al_assets.decoding_points import DecodingPoint
 from al_assets.frames.containers import Source, UnreadableVideoError
 from al_assets.frames.images import UnreadableImageError, read_image
 from al_assets.frames.perceptual_hash import DuplicateFinder, hash_thumbnail, thumbnail
 from al_assets.frames.quality import WORKING_SIDE, brightness, gray, sharpness
 from al_assets.frames.sampling import Sampler
+from al_assets.frames.seeking import state_text
 from al_assets.frames.video_reader import VideoInfo, VideoReader
 from al_assets.keys import KeyRangeError, frame_id
 
@@ -36,6 +39,8 @@ FRAME_SCHEMA = pa.schema(
 )
 
 BATCH_ROWS = 1000
+PART_ROWS = 2000
+"""Rows of a part of a long video, at least; it ends at the next point from which decoding can go on."""
 NAMED_ERRORS = 5
 
 Row = dict[str, Any]
@@ -56,8 +61,18 @@ class IndexOutcome:
     decoded: int
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some rows (FRAME_SCHEMA, at most 1000) and the points passed on the way; `ends_part`: the last point is right
+    behind the last row, and its state lets `index_video` go on from there."""
+
+    rows: pa.RecordBatch
+    points: tuple[DecodingPoint, ...]
+    ends_part: bool
+
+
 class VideoIndex:
-    """Rows of one video, read once through `batches`; then `outcome` says how it went."""
+    """Rows of one video, read once through `batches` or `pieces`; then `outcome` says how it went."""
 
     def __init__(self, rows: _Rows) -> None:
         """Made by index_video and index_images."""
@@ -70,20 +85,33 @@ class VideoIndex:
 
         An unreadable video or image never raises, it ends as `outcome`; a storage that fails does raise.
         """
+        return (piece.rows for piece in self.pieces() if piece.rows.num_rows)
+
+    def pieces(self) -> Iterator[Piece]:
+        """The same rows with the points between them. Raises SeekRefusedError where decoding cannot go on from the
+        point that was given, or not to the end: what came of it is then to be made anew from the first frame."""
         if self._started:
-            raise RuntimeError("batches() was read already; make a new index to read the video again")
+            raise RuntimeError("the rows were read already; make a new index to read the video again")
         self._started = True
         pending: list[Row] = []
-        sampled = 0
+        points: list[DecodingPoint] = []
+        sampled = since = 0
         with contextlib.closing(self._rows.read()) as rows:
             for row in rows:
+                if isinstance(row, Cut):
+                    ends = since >= PART_ROWS
+                    points.append(row.point(self._rows.sampled + sampled) if ends else row.place)
+                    if ends:
+                        yield _piece(pending, points, ends_part=True)
+                        pending, points, since = [], [], 0
+                    continue
                 pending.append(row)
-                sampled += 1
+                sampled, since = sampled + 1, since + 1
                 if len(pending) == BATCH_ROWS:
-                    yield pa.RecordBatch.from_pylist(pending, schema=FRAME_SCHEMA)
-                    pending = []
-        if pending:
-            yield pa.RecordBatch.from_pylist(pending, schema=FRAME_SCHEMA)
+                    yield _piece(pending, points)
+                    pending, points = [], []
+        if pending or points:
+            yield _piece(pending, points)
         self._outcome = self._rows.outcome(sampled)
 
     @property
@@ -94,6 +122,10 @@ class VideoIndex:
         return self._outcome
 
 
+def _piece(rows: list[Row], points: list[DecodingPoint], *, ends_part: bool = False) -> Piece:
+    return Piece(pa.RecordBatch.from_pylist(rows, schema=FRAME_SCHEMA), tuple(points), ends_part)
+
+
 def index_video(
     source: Source,
     *,
@@ -101,13 +133,16 @@ def index_video(
     video_id: str,
     frames_per_second: float | None,
     duplicate_distance: int,
+    start: DecodingPoint | None = None,
 ) -> VideoIndex:
     """Index a video, sampled at `frames_per_second` (None: every frame), in one pass and bounded memory.
 
-    duplicate_distance: bits of the perceptual hash in which neighbouring duplicates may differ; -1: none.
+    duplicate_distance: bits of the perceptual hash in which neighbouring duplicates may differ; -1: none. start: the
+    point at which a part of an earlier pass with the same settings ended; rows begin behind it and are what they
+    would have been.
     """
     measure = _Measure(video_no, video_id, duplicate_distance)
-    return VideoIndex(_VideoRows(source, measure, Sampler(frames_per_second)))
+    return VideoIndex(_VideoRows(source, measure, Sampler(frames_per_second), start))
 
 
 def index_images(
@@ -130,7 +165,7 @@ class _Measure:
     def __init__(self, video_no: int, video_id: str, duplicate_distance: int) -> None:
         self._video_no = video_no
         self._video_id = video_id
-        self._duplicates = DuplicateFinder(duplicate_distance)
+        self.duplicates = DuplicateFinder(duplicate_distance)
 
     def row(
         self,
@@ -154,7 +189,7 @@ class _Measure:
             "brightness": brightness(luma),
             "sharpness": sharpness(luma),
             "phash": phash,
-            "duplicate_of": self._duplicates.duplicate_of(key, phash, cells),
+            "duplicate_of": self.duplicates.duplicate_of(key, phash, cells),
             "image_path": path,
         }
 
@@ -165,30 +200,64 @@ class _Rows(ABC):
     error: str | None = None
     info: VideoInfo | None = None
     decoded: int = 0
+    sampled: int = 0
+    """Rows of parts before."""
 
     @abstractmethod
-    def read(self) -> Generator[Row]: ...
+    def read(self) -> Generator[Row | Cut]: ...
 
     def outcome(self, sampled: int) -> IndexOutcome:
+        sampled += self.sampled
         status: Literal["indexed", "partial", "failed"] = "indexed"
         if self.error is not None:
             status = "partial" if sampled else "failed"
         return IndexOutcome(status, self.error, self.info, sampled, self.decoded)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A point between two rows, with what it takes to go on from it."""
+
+    place: DecodingPoint
+    sampler: Sequence[Any]
+    duplicates: Sequence[Any] | None
+
+    def point(self, sampled: int) -> DecodingPoint:
+        """The point with the state of sampling and of the search for duplicates; sampled: rows so far."""
+        state = {"sampled": sampled, "sampler": self.sampler, "duplicates": self.duplicates}
+        return replace(self.place, state=state_text(**json.loads(self.place.state), indexing=state))
+
+
+def can_go_on(point: DecodingPoint) -> bool:
+    """Whether a part of a video ended at the point, so that indexing can go on from it."""
+    return "indexing" in json.loads(point.state)
+
+
 class _VideoRows(_Rows):
-    def __init__(self, source: Source, measure: _Measure, sampler: Sampler) -> None:
-        self._reader = VideoReader(source)
+    def __init__(
+        self, source: Source, measure: _Measure, sampler: Sampler, start: DecodingPoint | None
+    ) -> None:
+        self._reader = VideoReader(source, start)
         self._measure = measure
         self._sampler = sampler
+        if start is not None:
+            state = json.loads(start.state)["indexing"]
+            self.sampled = state["sampled"]
+            sampler.go_on(state["sampler"])
+            measure.duplicates.go_on(state["duplicates"])
 
-    def read(self) -> Generator[Row]:
+    def read(self) -> Generator[Row | Cut]:
+        last = None
         try:
             with contextlib.closing(iter(self._reader)) as frames:
                 for frame in frames:
                     if self._sampler(frame.frame_index, frame.pts_ms):
                         luma = frame.gray(WORKING_SIDE)
                         yield self._measure.row(frame.frame_index, frame.pts_ms, frame.size, luma)
+                    if self._reader.point is not last:
+                        last = self._reader.point
+                        assert last is not None
+                        yield Cut(last, self._sampler.state, self._measure.duplicates.state)
         except (UnreadableVideoError, KeyRangeError) as error:
             self.error = str(error)
         self.info, self.decoded = self._reader.info, self._reader.decoded
@@ -199,7 +268,7 @@ class _ImageRows(_Rows):
         self._images = images
         self._measure = measure
 
-    def read(self) -> Generator[Row]:
+    def read(self) -> Generator[Row | Cut]:
         faults: list[str] = []
         for frame_index, path, opener in self._images:
             try:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
@@ -101,6 +105,26 @@ class DuplicateFinder:
             )
         self._max_distance = max_distance
         self._kept: tuple[int, int, np.ndarray | None] | None = None
+
+    @property
+    def state(self) -> list[Any] | None:
+        """What `go_on` needs: plain values."""
+        if self._kept is None:
+            return None
+        key, phash, cells = self._kept
+        return [
+            key,
+            phash,
+            None if cells is None else base64.b64encode(cells.astype("<f4").tobytes()).decode(),
+        ]
+
+    def go_on(self, state: Sequence[Any] | None) -> None:
+        """Go on from the state of another finder of the same distance."""
+        self._kept = None
+        if state is not None:
+            key, phash, text = state
+            cells = None if text is None else np.frombuffer(base64.b64decode(text), "<f4")
+            self._kept = key, phash, None if cells is None else cells.reshape(THUMBNAIL, THUMBNAIL)
 
     def duplicate_of(self, frame_id: int, phash: int, cells: np.ndarray | None = None) -> int | None:
         """frame_id of the kept frame that this one repeats, or None, which makes this one the kept frame."""

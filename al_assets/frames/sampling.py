@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 
 class Sampler:
@@ -22,6 +24,15 @@ class Sampler:
         self._step_ms = None if frames_per_second is None else 1000 / frames_per_second
         self._previous_ms: int | None = None
         self._ticks = 0
+
+    @property
+    def state(self) -> tuple[int | None, int]:
+        """What `go_on` needs."""
+        return self._previous_ms, self._ticks
+
+    def go_on(self, state: Sequence[Any]) -> None:
+        """Go on from the state of another sampler of the same rate."""
+        self._previous_ms, self._ticks = state
 
     def __call__(self, frame_index: int, pts_ms: int) -> bool:
         """Whether the frame shown `pts_ms` milliseconds after the first is taken."""

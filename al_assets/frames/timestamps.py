@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 RESET_BACK_SECONDS = 1.0
@@ -23,6 +24,15 @@ class FrameClock:
         self._step = 1 / float(frames_per_second) if frames_per_second else DEFAULT_STEP_SECONDS
         self._offset: float | None = None
         self._previous: float | None = None
+
+    @property
+    def state(self) -> tuple[float | None, float | None]:
+        """What `go_on` needs."""
+        return self._offset, self._previous
+
+    def go_on(self, state: Sequence[float | None]) -> None:
+        """Go on from the state of another clock of the same stream."""
+        self._offset, self._previous = state
 
     def pts_ms(self, pts: int | None, time_base: Fraction | None) -> int:
         """Time of the next frame in milliseconds, from its timestamp in units of `time_base` seconds."""

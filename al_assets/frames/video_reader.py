@@ -1,15 +1,16 @@
 """One pass over one video: raw frames as they come, then what was wrong with it. Nothing is sampled here.
 
-Decoding always starts at the first frame and runs on one thread. `frame_index` counts decoded frames, so a
-jump to a key frame would not know where it landed in a damaged file; and FFmpeg conceals damage differently
-with every number of threads (seen with H.264), so another machine would see other pixels under one key.
-Archives are decoded in parallel by video.
+Decoding starts at the first frame, or at a point that an earlier pass left and whose frames come out as they did
+then (seeking.py), and runs on one thread. `frame_index` counts decoded frames, so a jump to just any key frame would
+not know where it landed in a damaged file; and FFmpeg conceals damage differently with every number of threads (seen
+with H.264), so another machine would see other pixels under one key. Archives are decoded in parallel by video.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -17,8 +18,10 @@ import av
 import av.error
 import numpy as np
 
-from al_assets.frames.containers import Coverage, Source, UnreadableVideoError, opened
+from al_assets.decoding_points import DecodingPoint
+from al_assets.frames.containers import Coverage, OpenVideo, Source, UnreadableVideoError, opened
 from al_assets.frames.orientation import UPRIGHT, Orientation, from_display_matrix
+from al_assets.frames.seeking import PointFinder, SeekRefusedError, seek, skip_to, state_text
 from al_assets.frames.timestamps import FrameClock
 
 END_TOLERANCE_MS = 500
@@ -93,17 +96,25 @@ class VideoReader:
     """Raw frames of one video.
 
     `info` is there from the first frame on (None before, and where no frame could be decoded), `decoded`
-    counts frames so far. Iterating raises UnreadableVideoError after the last frame that could be decoded,
-    where anything was wrong on the way.
+    counts frames so far, from the first one of the video; `point` is the last place so far from which decoding can
+    go on, if there is one. Iterating raises UnreadableVideoError after the last frame that could be decoded, where
+    anything was wrong on the way.
     """
 
-    def __init__(self, source: Source) -> None:
-        """source: path or seekable binary file; a file is left open, its position is not restored."""
+    def __init__(self, source: Source, start: DecodingPoint | None = None) -> None:
+        """source: path or seekable binary file; a file is left open, its position is not restored.
+
+        start: a point of an earlier pass; frames begin with the one after it. Iterating raises SeekRefusedError where
+        the point cannot be come to, and at the first fault in the file: frames so far are right, but damaged files
+        are read from their first frame.
+        """
         self._source = source
+        self._start = start
         self._faults = 0
         self._first_fault: str | None = None
         self._last_ms = 0
         self.info: VideoInfo | None = None
+        self.point: DecodingPoint | None = None
         self.decoded = 0
 
     def __iter__(self) -> Generator[RawFrame]:
@@ -111,8 +122,12 @@ class VideoReader:
         self.decoded, self._faults, self._first_fault, self._last_ms = 0, 0, None, 0
         with opened(self._source) as video:
             clock = FrameClock(_rate(video.stream))
+            finder = PointFinder(video.container.format.name, self._start)
+            frames = self._frames(video.container, video.stream, video.coverage)
+            if self._start is not None:
+                self._go_on(self._start, video, clock, frames)
             orientation, turned = UPRIGHT, None
-            for frame in self._frames(video.container, video.stream, video.coverage):
+            for frame in frames:
                 if turned != frame.rotation:
                     turned, orientation = frame.rotation, _orientation(frame)
                 pts_ms = clock.pts_ms(frame.pts, frame.time_base)
@@ -120,9 +135,33 @@ class VideoReader:
                 self._last_ms = raw.pts_ms
                 if self.info is None:
                     self.info = _info(video.container, video.stream, frame, raw)
+                if self._faults:
+                    finder.stop()
+                if found := finder.seen(frame, self.decoded, raw.rgb):
+                    self.point = self._point(raw, found, clock, video.coverage)
                 self.decoded += 1
                 yield raw
             self._judge(video.coverage)
+
+    def _go_on(
+        self, start: DecodingPoint, video: OpenVideo, clock: FrameClock, frames: Iterator[Any]
+    ) -> None:
+        """Come to where an earlier pass was."""
+        state = json.loads(start.state)
+        self.info = VideoInfo(**state["info"])
+        video.coverage.go_on(state["coverage"])
+        seek(video, start)
+        skip_to(start, frames, lambda frame: RawFrame(frame, _orientation(frame), 0, 0).rgb())
+        clock.go_on(state["clock"])
+        self.decoded, self._last_ms = start.frame_index + 1, start.pts_ms
+
+    def _point(
+        self, raw: RawFrame, found: tuple[int, int, str], clock: FrameClock, coverage: Coverage
+    ) -> DecodingPoint:
+        assert self.info is not None
+        pts, key_pts, checked = found
+        state = state_text(clock=clock.state, coverage=coverage.state, info=asdict(self.info))
+        return DecodingPoint(raw.frame_index, pts, raw.pts_ms, key_pts, checked, state)
 
     def _frames(self, container: Any, stream: Any, coverage: Coverage) -> Iterator[av.VideoFrame]:
         packets = container.demux()
@@ -161,6 +200,8 @@ class VideoReader:
         return None
 
     def _fault(self, words: str) -> None:
+        if self._start is not None:
+            raise SeekRefusedError(words)
         self._faults += 1
         if self._first_fault is None:
             self._first_fault = f"{words} (after {self.decoded} frames, {self._last_ms / 1000:.1f} s)"

@@ -12,7 +12,7 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
-from al_assets.automation import RETRY
+from al_assets.automation import RETRY, SQL_WRITE
 from al_assets.keys import Task
 from al_assets.labels.annotations import AnnotationRow, Resolved, resolve
 from al_assets.labels.class_book import ClassBook
@@ -213,6 +213,7 @@ def import_all(archive: Archive, settings: Settings, *, run_id: str, log: loggin
     group_name="labelling",
     kinds={"sql", "pandas"},
     deps=[label_exports],
+    pool=SQL_WRITE,
     retry_policy=RETRY,
     code_version="1",
     metadata={"table": "labels"},

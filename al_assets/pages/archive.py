@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from al_assets.pages.large_archive import is_large, seen_sections
 from al_assets.reports.archive_plots import bars_svg, coverage_svg, timeline_svg
 from al_assets.reports.coverage import UNKNOWN, Grid, grid, periods, sites_shown
 from al_assets.reports.html import Section
@@ -41,11 +42,10 @@ class ArchivePage:
 
 
 def archive_page(archive: Archive) -> ArchivePage:
-    """Everything on the page, read once."""
-    every = archive.reports.overview()
+    """Everything on the page, read once; of a large archive without what takes minutes to add up."""
+    large = is_large(archive)
+    every = archive.large_reports.overview() if large else archive.reports.overview()
     videos = every[every["status"].isin(LIVE)].reset_index(drop=True)
-    distribution = archive.monitoring.view("class_distribution")
-    distribution = distribution.sort_values(["frames", "class_name"], ascending=[False, True])
     hours = float(videos["duration_ms"].fillna(0).sum()) / HOUR_MS
     numbers = {
         "videos": len(videos),
@@ -64,9 +64,7 @@ def archive_page(archive: Archive) -> ArchivePage:
         summary,
         [
             coverage,
-            _classes(distribution),
-            _timeline(archive, videos, distribution),
-            _network(archive, distribution),
+            *(seen_sections(archive, videos) if large else _seen(archive, videos)),
             _repeats(videos),
             _labelled(videos),
             _failures(archive),
@@ -74,6 +72,16 @@ def archive_page(archive: Archive) -> ArchivePage:
         small,
         numbers,
     )
+
+
+def _seen(archive: Archive, videos: pd.DataFrame) -> list[Section]:
+    distribution = archive.monitoring.view("class_distribution")
+    distribution = distribution.sort_values(["frames", "class_name"], ascending=[False, True])
+    return [
+        _classes(distribution),
+        _timeline(archive, videos, distribution),
+        _network(archive, distribution),
+    ]
 
 
 def _lasting(hours: float) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from al_assets.embeddings.assets import configured_embedder
+from al_assets.embedder_choice import embedder_to_read
 from al_assets.keys import LAST_VIDEO_NO, frame_range
 from al_assets.reports.embedding_map import Layout, lay_out
 from al_assets.reports.map_sample import CANDIDATES, chosen_videos, even_shares, spread
@@ -67,9 +67,9 @@ def map_slice(
 
 
 def embedder_of(archive: Archive, settings: Settings) -> str:
-    """The serving model's embedder; the configured one while no model serves."""
+    """The serving model's embedder; while no model serves the one that a new model would read."""
     serving = archive.models.serving()
-    return serving.embedder_id if serving else configured_embedder(settings.embeddings)
+    return serving.embedder_id if serving else embedder_to_read(archive, settings.embeddings)
 
 
 def sampled(

@@ -5,12 +5,14 @@ Reads the archive for the model report. What counts as a reason is in `reports/c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from al_assets.pages.large_archive import is_large
 from al_assets.pages.stills import place_of, small_pictures
 from al_assets.reports.confusion_reasons import PairFacts, reasons
 from al_assets.reports.html import Section, Still
@@ -27,6 +29,8 @@ EXAMPLES = 3
 DOUBTFUL = 4
 SEEN = 200
 """Doubtful frames of a pair that its light is measured on, and labelled ones that examples are taken from, at most."""
+SAMPLED_VIDEOS = 300
+"""Videos that pairs are counted on in a large archive."""
 LIGHT_VIDEOS = 50
 """Videos of the archive that stand for its light."""
 COLUMNS = {
@@ -56,18 +60,26 @@ class _Pair:
 def confused_section(archive: Archive, serving: Checkpoint | None, confusion: Confusion | None) -> Section:
     """The pairs in a table, and the first of them with stills and what may be behind it."""
     title = "Pairs that confuse the model most, and why"
-    listed = archive.reports.confused_pairs(LISTED)
+    drawn = archive.progress.sample(SAMPLED_VIDEOS) if serving is not None and is_large(archive) else None
+    listed = (
+        archive.reports.confused_pairs(LISTED)
+        if serving is None or drawn is None
+        else archive.large_reports.confused_pairs(serving.checkpoint_id, drawn, LISTED)
+    )
+    note = (
+        NOTE if drawn is None else f"{NOTE} Counted on {len(drawn)} videos, drawn from the archive."
+    )
     doubted = listed[listed["uncertain_frames"] > 0].head(PAIRS)
     if serving is None or doubted.empty:
-        return Section(title, NOTE, table=_table(listed))
+        return Section(title, note, table=_table(listed))
     known = archive.reports.class_facts().set_index("class_id")
     light = archive.reports.typical_light(archive.progress.sample(LIGHT_VIDEOS))
-    pairs = [_pair(archive, serving, row, known, light, confusion) for row in rows_of(doubted)]
+    pairs = [_pair(archive, serving, row, known, light, confusion, drawn) for row in rows_of(doubted)]
     wanted = [key for pair in pairs for key in (*pair.of_a, *pair.of_b, *_shown(pair)["frame_id"])]
     pictures = small_pictures(archive, wanted, limit=len(wanted))
     places = archive.reports.places(wanted)
     parts = [_part(pair, pictures, places) for pair in pairs]
-    return Section(title, NOTE, table=_table(listed), parts=parts)
+    return Section(title, note, table=_table(listed), parts=parts)
 
 
 def _table(listed: pd.DataFrame) -> pd.DataFrame:
@@ -81,10 +93,15 @@ def _pair(
     known: pd.DataFrame,
     light: tuple[float, float] | None,
     confusion: Confusion | None,
+    drawn: Sequence[int] | None,
 ) -> _Pair:
     a, b = int(row.class_a_id), int(row.class_b_id)
     names = str(row.class_a), str(row.class_b)
-    doubtful = archive.reports.doubtful(serving.checkpoint_id, (a, b), SEEN)
+    doubtful = (
+        archive.reports.doubtful(serving.checkpoint_id, (a, b), SEEN)
+        if drawn is None
+        else archive.large_reports.doubtful(serving.checkpoint_id, (a, b), drawn, SEEN)
+    )
     brightness, sharpness = light or (0.0, 0.0)
     facts = PairFacts(
         names=names,

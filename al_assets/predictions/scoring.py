@@ -5,13 +5,14 @@ Everything is array arithmetic over the block; there is no loop over frames.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from al_assets.checkpoints.heads import Head, VectorError, to_probabilities
-from al_assets.keys import Task
-from al_assets.predictions.uncertainty import entropy_uncertainty, margin
+from al_assets.checkpoints.heads import Head, VectorError
+from al_assets.predictions.ranking import TOP, Ranked, rank
 
 FRAME_SCORE_SCHEMA = pa.schema(
     [
@@ -35,7 +36,6 @@ PREDICTION_SCHEMA = pa.schema(
         *(pa.field(f"box_{side}", pa.float32()) for side in ("x", "y", "width", "height")),
     ]
 )
-TOP = 5
 _ENTRY = np.dtype([("class_id", "<i4"), ("probability", "<f4")])
 
 
@@ -45,78 +45,82 @@ def score_block(
     """(frame_scores, predictions) of frames with vectors (n, d), float16 or float32, in the order given.
 
     single-label: one prediction a frame, its likeliest class. multi-label: one for each class at or over its
-    threshold, most confident first, so a frame may have none. Equal probabilities go to the class that comes
-    first in the head. Raises VectorError naming the frames whose vectors hold NaN or infinity, and where
-    vectors and frame_ids or the head do not fit.
+    threshold, most confident first, so a frame may have none. Equal logits go to the class that comes first in the
+    head. Raises VectorError naming the frames whose vectors hold NaN or infinity, and where vectors and frame_ids or
+    the head do not fit.
     """
     keys = np.asarray(frame_ids, dtype=np.int64)
     if keys.shape != (len(vectors),):
         raise VectorError(f"{len(keys)} frame_ids for {len(vectors)} vectors")
-    try:
-        logits = head.logits(vectors)
-    except VectorError as error:
-        if not error.rows:
-            raise
-        named = ", ".join(str(keys[row]) for row in error.rows[:5]) + (", …" if len(error.rows) > 5 else "")
-        raise VectorError(
-            f"{len(error.rows)} vectors hold NaN or infinity: frames {named}; embed these frames again",
-            error.rows,
-        ) from error
-    probabilities = to_probabilities(logits, head.task)
+    head.check_width(vectors)
+    ranked = rank(head, vectors)
+    if ranked is None:
+        raise _unscorable(head, keys, vectors)
     class_ids = np.asarray(head.class_ids, dtype=np.int32)
-    # By logit: far out, probabilities round to 0 or 1 and would tie.
-    order = np.argsort(-logits, axis=1, kind="stable")
-    ranked = np.take_along_axis(probabilities, order, axis=1)
-    scores = _frame_scores(keys, class_ids[order], ranked, probabilities, checkpoint_id, head.task)
+    scores = _frame_scores(keys, class_ids[ranked.classes], ranked, checkpoint_id)
+    if head.task == "single_label":
+        return scores, _predictions(
+            keys,
+            np.zeros(len(keys)),
+            class_ids[ranked.classes[:, 0]],
+            ranked.probabilities[:, 0],
+            checkpoint_id,
+        )
+    rows = ranked.present_rows
+    firsts = np.searchsorted(rows, rows, side="left")
     return scores, _predictions(
-        keys, class_ids[order], ranked, head.thresholds[order], checkpoint_id, head.task
+        keys[rows],
+        np.arange(len(rows)) - firsts,
+        class_ids[ranked.present_classes],
+        ranked.present_probabilities,
+        checkpoint_id,
     )
 
 
+def _unscorable(head: Head, keys: npt.NDArray[np.int64], vectors: npt.NDArray[np.floating]) -> VectorError:
+    """What is wrong with a block of which some logits are not finite, with the frames named."""
+    try:
+        head.logits(vectors)
+    except VectorError as error:
+        named = ", ".join(str(keys[row]) for row in error.rows[:5]) + (", …" if len(error.rows) > 5 else "")
+        return VectorError(
+            f"{len(error.rows)} vectors hold NaN or infinity: frames {named}; embed these frames again",
+            error.rows,
+        )
+    return VectorError("the head's answers are not finite; train it again")
+
+
 def _frame_scores(
-    keys: npt.NDArray[np.int64],
-    classes: npt.NDArray[np.int32],
-    ranked: npt.NDArray[np.float32],
-    probabilities: npt.NDArray[np.float32],
-    checkpoint_id: str,
-    task: Task,
+    keys: npt.NDArray[np.int64], classes: npt.NDArray[np.int32], ranked: Ranked, checkpoint_id: str
 ) -> pa.Table:
-    n, k = ranked.shape
-    runner_up = pa.array(classes[:, 1]) if k > 1 else pa.nulls(n, pa.int32())
+    n, k = classes.shape
     columns = [
         _constant(checkpoint_id, n),
         pa.array(keys),
         pa.array(classes[:, 0]),
-        pa.array(ranked[:, 0]),
-        runner_up,
-        pa.array(margin(probabilities, task)),
-        pa.array(entropy_uncertainty(probabilities, task)),
-        pack_top_five(classes, ranked),
+        pa.array(ranked.probabilities[:, 0]),
+        pa.array(classes[:, 1]) if k > 1 else pa.nulls(n, pa.int32()),
+        pa.array(ranked.margin),
+        pa.array(ranked.entropy),
+        pack_top_five(classes, ranked.probabilities),
     ]
     return pa.Table.from_arrays(columns, schema=FRAME_SCORE_SCHEMA)
 
 
 def _predictions(
     keys: npt.NDArray[np.int64],
+    instances: npt.NDArray[Any],
     classes: npt.NDArray[np.int32],
-    ranked: npt.NDArray[np.float32],
-    thresholds: npt.NDArray[np.float32],
+    confidences: npt.NDArray[np.float32],
     checkpoint_id: str,
-    task: Task,
 ) -> pa.Table:
-    chosen = ranked >= thresholds
-    if task == "single_label":
-        chosen = np.zeros_like(chosen)
-        chosen[:, 0] = True
-    instance = (np.cumsum(chosen, axis=1) - 1)[chosen]
-    rows, _ = np.nonzero(chosen)
     columns = [
-        _constant(checkpoint_id, len(rows)),
-        pa.array(keys[rows]),
-        pa.array(instance.astype(np.int32)),
-        pa.array(classes[chosen]),
-        pa.array(ranked[chosen]),
-        *(pa.nulls(len(rows), pa.float32()) for _ in range(4)),
+        _constant(checkpoint_id, len(keys)),
+        pa.array(keys),
+        pa.array(instances.astype(np.int32)),
+        pa.array(classes),
+        pa.array(confidences),
+        *(pa.nulls(len(keys), pa.float32()) for _ in range(4)),
     ]
     return pa.Table.from_arrays(columns, schema=PREDICTION_SCHEMA)
 

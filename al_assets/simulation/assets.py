@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from al_assets.checkpoints.training_set import target_matrix
-from al_assets.embeddings.assets import configured_embedder
+from al_assets.embedder_choice import embedder_to_read
 from al_assets.keys import video_no_of
 from al_assets.labels.assets import labels
 from al_assets.pictures import picture
@@ -91,7 +91,7 @@ def standing_labels(archive: Archive, settings: Settings) -> Experiment:
     keys, targets = target_matrix(
         labelled["frame_id"], labelled["class_id"], labelled["present"], sorted(set(labelled["class_id"]))
     )
-    there, vectors = archive.frames.vectors(configured_embedder(settings.embeddings), keys.tolist())
+    there, vectors = archive.frames.vectors(embedder_to_read(archive, settings.embeddings), keys.tolist())
     split = labelled.drop_duplicates("frame_id").set_index("frame_id")["split"]
     return Experiment(
         embeddings=vectors,

@@ -1,7 +1,8 @@
-"""The frames that a model doubts most, read from the index in the order of their margin. No strategy.
+"""The frames that a model doubts most, in the order of their margin. No strategy.
 
-Which of them are open is decided beside the database, page by page: the index alone is read for frames that are
-judged, in a batch or of a hold-out video, so that a hundred thousand of those in front cost next to nothing.
+No index holds margins: they arrive in no order, so that each would be written to a page of its own, which took longer
+than all the rest of a rescoring (sql/PHYSICAL_DESIGN.md). A bound that a sample of videos gives lets one pass over the
+version find the few frames below it; which of those are open is decided beside the database.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import sqlalchemy as sa
 
-from al_assets.keys import FRAMES_PER_VIDEO
+from al_assets.keys import FRAMES_PER_VIDEO, frame_range
 from resources.database import Database
 from resources.queries.chunks import in_chunks
 from resources.queries.mining import Restriction
 from resources.queries.open_frames import held
 from resources.queries.videos import READABLE
-from resources.tables import frame_scores, frames, videos
+from resources.tables import frame_scores, frames, video_coverage, videos
 
-FIRST_PAGE, LARGEST_PAGE = 2_000, 262_144
-"""Rows of the index read at once; pages double, since one that held little foretells the next."""
+FIRST_PAGE, GROWTH = 200_000, 8
+"""Frames of the first page at least, and how many times as many the next ones reach: each is a pass, so few is best."""
+PICKS = 8
+"""Frames of the first page for each one asked for: most lie too close to another, or in hold-out videos."""
+SAMPLED_VIDEOS, SAMPLED_FRAMES = 64, 2_000
 _MARGIN = sa.cast(frame_scores.c.margin, sa.Double)
 # SQLite keeps a margin as it came, in eight bytes: read in four, it would not find its own row again.
 
@@ -67,7 +71,7 @@ def least_certain(
     taken = np.sort(database.fetch(sa.select(known.c.frame_id))["frame_id"].to_numpy())
     found: list[int] = []
     apart = Apart(minimum_gap_ms)
-    for page in _pages(database, checkpoint_id, max(FIRST_PAGE, 2 * limit)):
+    for page in _pages(database, checkpoint_id, max(FIRST_PAGE, PICKS * limit)):
         keys = page[_among(page // FRAMES_PER_VIDEO, clips) & ~_among(page, taken)]
         for part in in_chunks(keys.tolist()):
             if len(found) >= limit:
@@ -77,30 +81,54 @@ def least_certain(
     return np.array(found[:limit], dtype=np.int64)
 
 
-def page_query(checkpoint_id: str, rows: int, margin: float | None) -> sa.Select[tuple[int, float]]:
-    """Rows from a margin on, or from the first. Reads ix_frame_scores_checkpoint_id_margin alone, in its order."""
-    query = (
-        sa.select(frame_scores.c.frame_id, _MARGIN.label("margin"))
-        .where(frame_scores.c.checkpoint_id == checkpoint_id)
-        .order_by(frame_scores.c.margin, frame_scores.c.frame_id)
-        .limit(rows)
+def band_query(checkpoint_id: str, low: float | None, high: float | None) -> sa.Select[tuple[int, float]]:
+    """Frames with a margin from `low` on and below `high`; None is no bound. One pass over the version's key range."""
+    query = sa.select(frame_scores.c.frame_id, _MARGIN.label("margin")).where(
+        frame_scores.c.checkpoint_id == checkpoint_id
     )
-    return query if margin is None else query.where(frame_scores.c.margin >= sa.literal(margin, sa.Double))
+    for bound, compared in ((low, _MARGIN.__ge__), (high, _MARGIN.__lt__)):
+        if bound is not None:
+            query = query.where(compared(sa.literal(bound, sa.Double)))
+    return query
 
 
 def _pages(database: Database, checkpoint_id: str, rows: int) -> Iterator[np.ndarray]:
-    """All frames with a score, by rising margin, each once, some at a time."""
-    margin, last = None, -1
-    while True:
-        table = database.fetch(page_query(checkpoint_id, rows, margin))
+    """All frames with a score, by rising margin and then by key, each once: about `rows` first, then more and more."""
+    low = None
+    for high in (*_bounds(database, checkpoint_id, rows), None):
+        table = database.fetch(band_query(checkpoint_id, low, high))
         keys, margins = table["frame_id"].to_numpy(), table["margin"].to_numpy()
-        yield keys[(margins != margin) | (keys > last)]
-        if len(keys) < rows:
-            return
-        # A page of one margin that ended where it began could not go on; a larger one gets past.
-        margin, last = float(margins[-1]), int(keys[-1])
-        ties = int((margins == margin).sum())
-        rows = max(min(2 * rows, LARGEST_PAGE), 2 * ties)
+        yield keys[np.lexsort((keys, margins))]
+        low = high
+
+
+def _bounds(database: Database, checkpoint_id: str, rows: int) -> list[float]:
+    """Margins, ascending, below which about `rows`, 8 and 64 times as many frames lie, as a sample of videos tells.
+
+    None where the whole version is no more than one such page.
+    """
+    covered = (
+        sa.select(sa.cast(videos.c.video_no, sa.BigInteger).label("video_no"), video_coverage.c.frames)
+        .join(video_coverage, video_coverage.c.video_id == videos.c.video_id)
+        .where(video_coverage.c.asset == "predictions", video_coverage.c.version == checkpoint_id)
+        .order_by(videos.c.video_no)
+    )
+    known = database.fetch(covered)
+    frames_in_all = int(known["frames"].to_numpy().sum())
+    if frames_in_all <= rows:
+        return []
+    numbers = known["video_no"].to_numpy()
+    drawn = numbers[np.unique(np.linspace(0, len(numbers) - 1, SAMPLED_VIDEOS).astype(int))]
+    of_video = sa.select(_MARGIN.label("margin")).where(frame_scores.c.checkpoint_id == checkpoint_id)
+    parts = [
+        database.fetch(
+            of_video.where(frame_scores.c.frame_id.between(*frame_range(int(number)))).limit(SAMPLED_FRAMES)
+        )["margin"].to_numpy()
+        for number in drawn
+    ]
+    shares = [share for share in (rows * GROWTH**n / frames_in_all for n in range(3)) if share < 1]
+    found = np.concatenate(parts)
+    return np.unique(np.quantile(found, shares)).tolist() if len(found) and shares else []
 
 
 def _times(database: Database, keys: Sequence[int], only: Restriction) -> dict[int, int]:

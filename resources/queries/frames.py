@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
+from al_assets.decoding_points import DecodingPoint
 from al_assets.keys import frame_range
 from resources.database import Database
 from resources.queries.chunks import in_chunks
 from resources.queries.videos import READABLE
-from resources.tables import embedders, embeddings, frames, videos
+from resources.tables import decoding_points, embedders, embeddings, frames, videos
 
 # Made once: building it anew took a mini-batch nearly as long as the query.
 _FILES = sa.select(frames.c.frame_id, frames.c.video_id, frames.c.image_path).where(
@@ -37,10 +38,26 @@ class FrameQueries:
         query = sa.select(frames).where(frames.c.frame_id.between(first, last)).order_by(frames.c.frame_id)
         return self.database.fetch(query)
 
+    def ids_of_video(self, video_no: int) -> np.ndarray:
+        """Keys of a video's frames: (n,) int64, ascending. Uses the clustered key of `frames`."""
+        first, last = frame_range(video_no)
+        query = sa.select(frames.c.frame_id).where(frames.c.frame_id.between(first, last))
+        return self.database.fetch(query.order_by(frames.c.frame_id))["frame_id"].to_numpy()
+
     def images_of(self, video_no: int) -> dict[str, int]:
         """Image path -> frame_index of a folder of stills, as numbered so far."""
         table = self.of_video(video_no)
         return dict(zip(table["image_path"].to_pylist(), table["frame_index"].to_pylist(), strict=True))
+
+    def points_of(self, video_no: int, frames_version: str | None = None) -> list[DecodingPoint]:
+        """Places from which a video can be decoded, in order: all, or those of one version of its frames."""
+        first, last = frame_range(video_no)
+        columns = [decoding_points.c[name] for name in DecodingPoint.__dataclass_fields__]
+        query = sa.select(*columns).where(decoding_points.c.frame_id.between(first, last))
+        if frames_version is not None:
+            query = query.where(decoding_points.c.frames_version == frames_version)
+        with self.database.read() as connection:
+            return [DecodingPoint(*row) for row in connection.execute(query.order_by(columns[0]))]
 
     def details(self, frame_ids: Sequence[int]) -> pa.Table:
         """Rows of the named frames, in order of frame_id."""
@@ -114,7 +131,10 @@ class FrameQueries:
 
     def vectors_of_video(self, embedder_id: str, video_no: int) -> tuple[np.ndarray, np.ndarray]:
         """Vectors of a video: ((n,) frame_ids ascending, (n, d) float16). Uses the clustered key."""
-        first, last = frame_range(video_no)
+        return self.vectors_between(embedder_id, *frame_range(video_no))
+
+    def vectors_between(self, embedder_id: str, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of frames from key `first` to `last`: ((n,) frame_ids ascending, (n, d) float16)."""
         query = (
             sa.select(embeddings.c.frame_id, embeddings.c.vector)
             .where(embeddings.c.embedder_id == embedder_id, embeddings.c.frame_id.between(first, last))

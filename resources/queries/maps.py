@@ -104,13 +104,21 @@ class MapQueries:
         return sum(count for _, count in self.versions(embedder_id).values())
 
     def embedder_in_use(self) -> str | None:
-        """The serving model's embedder; without one the embedder that came last; None before the first vector."""
+        """The serving model's embedder; without one that which covers most videos; None before the first vector."""
         ours = sa.select(checkpoints.c.embedder_id).join(
             serving, serving.c.checkpoint_id == checkpoints.c.checkpoint_id
         )
+        most = (
+            sa.select(video_coverage.c.version)
+            .join(embedders, embedders.c.embedder_id == video_coverage.c.version)
+            .where(video_coverage.c.asset == "embeddings")
+            .group_by(video_coverage.c.version)
+            .order_by(sa.func.count().desc(), sa.func.max(embedders.c.created_at).desc())
+            .limit(1)
+        )
         latest = sa.select(embedders.c.embedder_id).order_by(embedders.c.created_at.desc()).limit(1)
         with self.database.read() as connection:
-            return connection.scalar(ours) or connection.scalar(latest)
+            return next(filter(None, map(connection.scalar, (ours, most, latest))), None)
 
     def standing(self, frame_ids: Sequence[int]) -> list[Standing]:
         """How the named frames stand; those that are not there are left out."""

@@ -87,7 +87,7 @@ class ReportQueries:
     def doubtful(self, checkpoint_id: str, pair: tuple[int, int], limit: int) -> pd.DataFrame:
         """Frames on which the pair is the likeliest and the margin small: frame_id, top_class_id, margin, light.
 
-        Smallest margin first. Uses ix_frame_scores_checkpoint_id_margin.
+        Smallest margin first.
         """
         top, runner = classes.alias("top"), classes.alias("runner")
         shown = [sa.func.coalesce(each.c.merged_into, each.c.class_id) for each in (top, runner)]

@@ -5,6 +5,7 @@ Counts go by blocks of videos along the clustered keys, so that nothing grows wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,8 +56,12 @@ PARENTS = (
     ("selections", "batch_id", "selection_batches", "batch_id"),
     ("passed_over", "batch_id", "selection_batches", "batch_id"),
     ("video_coverage", "video_id", "videos", "video_id"),
+    ("decoding_points", "video_id", "videos", "video_id"),
 )
 """Child and column, parent and column: rows of the child that have no parent are seen by no view and no run."""
+
+
+FRAMES_SLICE = re.compile(r"video_id = (?P<video_id>\S+?)(, from frame (?P<first>\d+))?")
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,23 @@ class RowState:
         newest = sa.select(sa.func.max(m.materialization_id)).where(m.asset == asset).group_by(m.slice)
         query = sa.select(m.slice, m.rows, m.content_hash).where(m.materialization_id.in_(newest))
         return {name: (int(rows), digest) for name, rows, digest in self.connection.execute(query)}
+
+    def frame_writes(self) -> dict[str, list[tuple[int, int, str]]]:
+        """video_id -> first frame_index, rows and content hash of each write that its frames are from, in order.
+
+        A long video is written in parts, each of which replaces all rows from its first frame on.
+        """
+        m = materializations.c
+        newest = sa.select(sa.func.max(m.materialization_id)).where(m.asset == "frames").group_by(m.slice)
+        query = sa.select(m.slice, m.rows, m.content_hash).where(m.materialization_id.in_(newest))
+        found: dict[str, list[tuple[int, int, str]]] = {}
+        for name, rows, digest in self.connection.execute(query.order_by(m.materialization_id.desc())):
+            if named := FRAMES_SLICE.fullmatch(name):
+                later = found.setdefault(named["video_id"], [])
+                first = int(named["first"] or 0)
+                if not later or first < later[0][0]:
+                    later.insert(0, (first, int(rows), digest))
+        return found
 
     def frame_counts(self, first: int, last: int) -> dict[int, tuple[int, int]]:
         """video_no -> frames, and how many of them name another video, for keys in [first, last]."""
@@ -179,9 +201,13 @@ class RowState:
             found.setdefault(version, {})[video_id] = (frames_version, int(count))
         return found
 
-    def hash_of_frames(self, video_no: int) -> str:
-        """Content hash of a video's frames as they stand, as the ledger has it for what was written."""
-        return self._hash(frames, frames.c.frame_id.between(*frame_range(video_no)))
+    def hashes_of_frames(self, video_no: int, writes: Sequence[tuple[int, int, str]]) -> list[str]:
+        """Content hashes of a video's frames as they stand, of as many parts as it was written in."""
+        low, high = frame_range(video_no)
+        firsts = [low + first for first, _, _ in writes]
+        lasts = [*(first - 1 for first in firsts[1:]), high]
+        ends = zip(firsts, lasts, strict=True)
+        return [self._hash(frames, frames.c.frame_id.between(first, last)) for first, last in ends]
 
     def training_sets(self) -> dict[str, int]:
         """Training set -> rows."""

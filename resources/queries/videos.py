@@ -9,12 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from al_assets.code_versions import frames_suffix
 from al_assets.keys import frame_range
 from resources.database import Database
 from resources.queries.chunks import in_chunks
 from resources.queries.registrar import Registrar, SplitRule
 from resources.tables import (
     arrivals,
+    decoding_points,
     embeddings,
     frame_scores,
     frames,
@@ -60,11 +62,11 @@ COLUMNS = tuple(Video.__dataclass_fields__)
 
 
 def expected_version(etag: Any, rate: float) -> Any:
-    """Version of a video's frames: its file and the sampling rate (works on columns too)."""
-    return etag + f"@{rate:g}"
+    """Version of a video's frames: its file, the sampling rate and the code (works on columns too)."""
+    return etag + f"@{rate:g}{frames_suffix()}"
 
 
-def _covered(asset: str, version: str) -> sa.ColumnElement[bool]:
+def covered(asset: str, version: str) -> sa.ColumnElement[bool]:
     """A version of an asset covers the video as its frames are now. Uses the key of `video_coverage`."""
     return sa.exists().where(
         video_coverage.c.asset == asset,
@@ -101,6 +103,20 @@ class VideoRegister:
         """The videos with these numbers, in order of their number; unknown numbers are left out."""
         parts = in_chunks(sorted(set(video_nos)))
         return [video for numbers in parts for video in self._select(videos.c.video_no.in_(numbers))]
+
+    def files(self) -> list[tuple[str, str, str, str, str, bool, str]]:
+        """What a look at storage compares, of every video ever by its number.
+
+        video_id, path, kind, etag, content_hash, whether it is missing, status.
+        """
+        names = ("video_id", "path", "kind", "etag", "content_hash", "missing_at", "status")
+        query = sa.select(*(videos.c[name] for name in names)).order_by(videos.c.video_no)
+        with self.database.read() as connection:
+            return [(*row[:5], row[5] is not None, row[6]) for row in connection.execute(query)]
+
+    def partition_keys(self) -> list[str]:
+        """Videos that have a partition, by their number: all but copies, retired and replaced ones."""
+        return self._ids(videos.c.status.in_(LIVE))
 
     def _select(self, condition: sa.ColumnElement[bool]) -> list[Video]:
         query = sa.select(*(videos.c[name] for name in COLUMNS)).where(condition).order_by(videos.c.video_no)
@@ -154,7 +170,7 @@ class VideoRegister:
         """Bring site, camera and recorded_at in line with the owner's table; returns the videos changed."""
         changed = [
             {"key": video.video_id, "site": fact.site, "camera": fact.camera, "recorded_at": fact.recorded_at}
-            for video in self.known()
+            for video in (self.known() if facts else ())
             if (fact := facts.get(video.path)) is not None
             and (video.site, video.camera, video.recorded_at) != (fact.site, fact.camera, fact.recorded_at)
         ]
@@ -180,25 +196,31 @@ class VideoRegister:
         Those whose file is gone are left out: there is nothing to make it from.
         """
         return self._ids(
-            videos.c.status.in_(READABLE), videos.c.missing_at.is_(None), ~_covered(asset, version)
+            videos.c.status.in_(READABLE), videos.c.missing_at.is_(None), ~covered(asset, version)
         )
 
     def covered_by(self, asset: str, version: str) -> list[str]:
         """Readable videos that a version of an asset covers as their frames are now, oldest first."""
-        return self._ids(videos.c.status.in_(READABLE), _covered(asset, version))
+        return self._ids(videos.c.status.in_(READABLE), covered(asset, version))
 
     def lacking_predictions(self, checkpoint_id: str, embedder_id: str) -> list[str]:
         """Videos with vectors whose frames the checkpoint has not all scored, oldest first."""
         return self._ids(
             videos.c.status.in_(READABLE),
-            _covered("embeddings", embedder_id),
-            ~_covered("predictions", checkpoint_id),
+            covered("embeddings", embedder_id),
+            ~covered("predictions", checkpoint_id),
         )
 
     def _ids(self, *conditions: sa.ColumnElement[bool]) -> list[str]:
         query = sa.select(videos.c.video_id).where(*conditions).order_by(videos.c.video_no)
         with self.database.read() as connection:
             return list(connection.scalars(query))
+
+    def set_status(self, video_id: str, status: str) -> None:
+        """Give a video another status and change nothing else of it."""
+        with self.database.write() as connection:
+            row = sa.update(videos).where(videos.c.video_id == video_id)
+            connection.execute(row.values(status=status))
 
     def retire(self, video_id: str) -> int:
         """Remove a video's frames, vectors, scores and coverage in one transaction; returns rows removed.
@@ -212,7 +234,7 @@ class VideoRegister:
             first, last = frame_range(int(number))
             removed = 0
             reviews = (implausible_labels, second_opinions)
-            for table in (predictions, frame_scores, embeddings, labels, *reviews, frames):
+            for table in (predictions, frame_scores, embeddings, labels, *reviews, frames, decoding_points):
                 result = connection.execute(sa.delete(table).where(table.c.frame_id.between(first, last)))
                 removed += result.rowcount
             for table in (video_coverage, video_summaries, video_scores):
@@ -245,11 +267,17 @@ class VideoRegister:
         """Path, status and error of every live video that could not be read whole."""
         query = (
             sa.select(videos.c.path, videos.c.status, videos.c.error)
-            .where(videos.c.status.in_(("failed", "partial")))
+            .where(faulty())
             .order_by(videos.c.video_no)
         )
         with self.database.read() as connection:
             return [(path, status, error or "") for path, status, error in connection.execute(query)]
+
+
+def faulty() -> sa.ColumnElement[bool]:
+    """Live videos that could not be read, or not whole."""
+    unread = sa.or_(videos.c.status.in_(("failed", "partial")), videos.c.error.is_not(None))
+    return sa.and_(videos.c.status.in_(LIVE), unread)
 
 
 def coverage_row(asset: str, version: str, video: Video, frames: int) -> dict[str, Any]:

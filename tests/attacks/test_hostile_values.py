@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from al_assets.arrivals import register_arrivals
 from al_assets.keys import make_video_id
 from al_assets.settings import parse_settings
 from resources.archive import Archive
@@ -21,7 +22,6 @@ from resources.slices import KeyList, Slice
 from resources.storage import Storage
 from resources.tables import metadata
 from sensors.label_exports import register_exports
-from sensors.video_arrivals import register_arrivals
 from support.rows import NOW, count
 
 HOSTILE = "x' OR 1=1 --"

@@ -211,3 +211,12 @@ def test_a_weights_file_that_is_missing_or_none_is_refused(tmp_path, name):
 
 def test_an_embedder_of_default_weights_is_named_before_they_are_downloaded():
     assert describe_backbone("resnet18").embedder_id == "resnet18-f37072fd"
+
+
+def test_half_the_digits_are_another_embedder_with_nearly_the_same_vectors(lite0, photos):
+    half = load_backbone("efficientnet-lite0", precision="bfloat16")
+    assert half.embedder_id.startswith(f"{lite0.embedder_id}-bf16")
+    both = [backbone.embed(photos[:2]) for backbone in (lite0, half)]
+    likeness = (both[0] * both[1]).sum(1) / np.prod([np.linalg.norm(each, axis=1) for each in both], axis=0)
+    assert (likeness > 0.999).all()
+    assert np.abs(both[0] - both[1]).max() > 1e-3

@@ -1,4 +1,4 @@
-"""The least certain open frames by the index: in order, each once, however many others come first."""
+"""The least certain open frames: in order, each once, however many others come first and wherever the bounds lie."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import pytest
 
 from resources.database import Database
 from resources.queries import doubt
-from resources.queries.doubt import page_query
 from resources.queries.selection import SelectionQueries
 from support.archive_rows import ArchiveRows
-
-INDEX = "ix_frame_scores_checkpoint_id_margin"
 
 
 def scored(rows: ArchiveRows, keys: list[int], margins: list[float]) -> None:
     for key, margin in zip(keys, margins, strict=True):
         rows.add("frame_scores", checkpoint_id="ck", frame_id=key, margin=margin)
+
+
+def covered(rows: ArchiveRows, **frames: int) -> None:
+    """What the ledger says that the checkpoint has scored, from which bounds are drawn."""
+    for video_id, count in frames.items():
+        ledger = {"asset": "predictions", "version": "ck", "frames_version": "1"}
+        rows.add("video_coverage", video_id=video_id, frames=count, **ledger)
 
 
 def doubtful(rows: ArchiveRows, limit: int = 99, **options: int) -> list[int]:
@@ -25,8 +29,8 @@ def doubtful(rows: ArchiveRows, limit: int = 99, **options: int) -> list[int]:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doubt, "FIRST_PAGE", 2)
-    monkeypatch.setattr(doubt, "LARGEST_PAGE", 2)
+    for name, value in (("FIRST_PAGE", 2), ("PICKS", 1), ("GROWTH", 2)):
+        monkeypatch.setattr(doubt, name, value)
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -35,10 +39,12 @@ def test_frames_come_by_rising_margin_and_then_by_key_whatever_the_pages(databas
     keys = rows.video(1, range(30))
     margins = np.random.default_rng(0).choice([0.1, 0.2, 1 / 3, 0.7], 30).tolist()
     scored(rows, keys, margins)
+    covered(rows, v1=30)
     rows.add("frame_scores", checkpoint_id="other", frame_id=keys[0], margin=0.0)
     expected = [key for _, key in sorted(zip(margins, keys, strict=True))]
     assert doubtful(rows) == expected
-    assert doubtful(rows, 1) == expected[:1]
+    for limit in (1, 2, 5, 14):
+        assert doubtful(rows, limit) == expected[:limit]
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -46,6 +52,7 @@ def test_ties_larger_than_a_page_are_got_past(database: Database) -> None:
     rows = ArchiveRows(database)
     keys = rows.video(1, range(25))
     scored(rows, keys, [0.0] * 20 + [0.5] * 5)
+    covered(rows, v1=25)
     assert doubtful(rows) == keys
 
 
@@ -59,6 +66,7 @@ def test_who_cannot_be_picked_is_passed_over(database: Database) -> None:
     rows.add("frames", frame_id=keys[-1] + 1, video_id="v1", duplicate_of=keys[0])
     scored(rows, [*held_out, *unreadable, keys[-1] + 1], [0.0] * 7)
     scored(rows, keys, [n / 10 for n in range(8)])
+    covered(rows, v1=9, v2=3, v3=3)
     rows.annotation(2**32, keys[0], "anna", "cannot_tell")
     rows.add("selections", batch_id=1, rank=1, frame_id=keys[2], arm="strategy")
     assert doubtful(rows, 4) == [keys[1], *keys[3:6]]
@@ -76,28 +84,20 @@ def test_without_scores_nobody_is_doubtful(database: Database) -> None:
     assert doubtful(ArchiveRows(database)) == []
 
 
-@pytest.mark.parametrize("margin", [None, 0.25])
-def test_sqlite_reads_a_page_from_the_index_alone_and_sorts_nothing(
-    sqlite_database: Database, margin: float | None
+def test_bounds_that_the_sample_sets_too_low_or_too_high_lose_nobody(
+    monkeypatch: pytest.MonkeyPatch, database: Database
 ) -> None:
-    text = page_query("ck", 1000, margin).compile(
-        sqlite_database.engine, compile_kwargs={"literal_binds": True}
-    )
-    with sqlite_database.read() as connection:
-        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
-    assert len(plan) == 1
-    assert f"USING COVERING INDEX {INDEX} (checkpoint_id=?" in plan[0]
+    rows = ArchiveRows(database)
+    keys = rows.video(1, range(20))
+    scored(rows, keys, [n / 20 for n in range(20)])
+    for bounds in ([], [0.0], [0.5], [0.2, 0.25, 0.9], [2.0]):
+        monkeypatch.setattr(doubt, "_bounds", lambda *_, given=bounds: given)
+        assert doubtful(rows) == keys
 
 
-@pytest.mark.parametrize("margin", [None, 0.25])
-def test_postgresql_reads_a_page_by_the_index(postgresql_database: Database, margin: float | None) -> None:
-    text = page_query("ck", 1000, margin).compile(
-        postgresql_database.engine, compile_kwargs={"literal_binds": True}
-    )
-    with postgresql_database.read() as connection:
-        # On an empty table any plan costs nothing.
-        for off in ("seqscan", "bitmapscan", "sort"):
-            connection.exec_driver_sql(f"SET LOCAL enable_{off} = off")
-        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}"))
-    assert INDEX in plan
-    assert "Index Cond: " in plan
+def test_only_a_large_version_is_read_in_bands(monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
+    rows = ArchiveRows(database)
+    scored(rows, rows.video(1, range(100)), [n / 100 for n in range(100)])
+    covered(rows, v1=100)
+    assert doubt._bounds(database, "ck", 100) == []
+    assert doubt._bounds(database, "ck", 10) == pytest.approx([0.099, 0.792])

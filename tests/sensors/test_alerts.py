@@ -135,10 +135,12 @@ def test_a_message_lists_incidents_with_what_to_do() -> None:
 
 def test_the_sensor_reads_the_latest_verdicts_of_the_instance(archive: Archive) -> None:
     fails = {"now": True}
+    meanwhile: list[str] = []
 
     @dg.asset
     def labels() -> None:
-        """Stands for the real one."""
+        """Stands for the real one; a look falls into its run."""
+        meanwhile.append(tick())
 
     @dg.asset_check(asset=labels)
     def no_record_was_rejected() -> dg.AssetCheckResult:
@@ -163,4 +165,5 @@ def test_the_sensor_reads_the_latest_verdicts_of_the_instance(archive: Archive) 
         assert (row["asset"], row["severity"]) == ("labels", "error")
         fails["now"] = False
         dg.materialize([labels, no_record_was_rejected], instance=instance)
+        assert meanwhile == ["0 incidents open: 0 new, 0 over", "1 incident open: 0 new, 0 over"]
         assert tick() == "0 incidents open: 0 new, 1 over"

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from al_assets import arrivals
+from al_assets.arrivals import READERS, Bounds, register_arrivals
 from al_assets.settings import parse_settings
 from resources.archive import Archive
 from resources.errors import StorageError
 from resources.queries.registrar import SplitRule
 from resources.storage import Storage
-from sensors.video_arrivals import register_arrivals
 from support.small_archives import START, SmallArchive, empty_archive
 
 
@@ -32,10 +33,10 @@ def archive(tmp_path: Path) -> Iterator[SmallArchive]:
 class OneLocked(Storage):
     """Storage that lists a.mp4 and does not let it be read."""
 
-    def fingerprint(self, path: str) -> str:
+    def fingerprint(self, path: str, shown: tuple[str, int] | None = None) -> str:
         if path.endswith("a.mp4"):
             raise StorageError("permission denied")
-        return super().fingerprint(path)
+        return super().fingerprint(path, shown)
 
 
 def still(shade: int) -> bytes:
@@ -258,3 +259,24 @@ def test_register_arrivals_takes_any_order_of_many_videos(archive: SmallArchive,
         register_arrivals(archive.archive, archive.settings, START)
     assert archive.archive.videos.by_status() == {"registered": 30}
     assert archive.archive.videos.looks("videos") == {}
+
+
+def test_a_look_without_time_reads_a_few_files_and_the_next_ones_the_rest(archive: SmallArchive) -> None:
+    for number in range(READERS + 5):
+        archive.drop(f"videos/{number:02d}.mp4", f"{number}")
+    archive.look(1)
+    no_time = Bounds(1_000, 0.0)
+    register_arrivals(archive.archive, archive.settings, START, bounds=no_time)
+    assert archive.archive.videos.by_status() == {"registered": READERS}
+    register_arrivals(archive.archive, archive.settings, START, bounds=no_time)
+    assert archive.archive.videos.by_status() == {"registered": READERS + 5}
+
+
+def test_what_one_look_registers_in_parts_is_one_registration(
+    archive: SmallArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "PART", 2)
+    for name, content in (("a", "A"), ("b", "B"), ("c", "A"), ("d", "D")):
+        archive.drop(f"videos/{name}.mp4", content)
+    assert archive.look()[1].summary == "3 new, 1 copies"
+    assert len({video.split for video in archive.archive.videos.known() if video.status != "copy"}) == 3

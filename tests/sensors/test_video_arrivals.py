@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from al_assets import jobs
-from al_assets.automation import REASON_TAG
+from al_assets.automation import FAILED_TAG, REASON_TAG
 from al_assets.definitions import build_defs
 from al_assets.partitions import VIDEOS
 from al_assets.settings import parse_settings
@@ -55,6 +55,18 @@ def test_no_more_runs_are_asked_for_than_allowed(ticks: Ticks) -> None:
     assert tick(ticks) == []
 
 
+def test_the_newest_recordings_come_first_where_the_owner_wants_it(ticks: Ticks) -> None:
+    ticks.settings = parse_settings({"sensors": {"videos_per_run": 1, "order": "newest"}})
+    ticks.drop(
+        "videos/videos.csv", "path,recorded_at\na.mp4,2020-01-01\nb.mp4,2026-01-01\nc.mp4,2024-01-01\n"
+    )
+    drop(ticks, "a", "b", "c")
+    tick(ticks)
+    asked_for = asked(tick(ticks))
+    _, second, third = ids(ticks)
+    assert asked_for == [("ingest_videos", second, second), ("ingest_videos", third, third)]
+
+
 def test_a_person_who_materialises_the_assets_by_hand_counts_as_a_run(ticks: Ticks) -> None:
     drop(ticks, "a", "b")
     ticks.look()
@@ -77,6 +89,15 @@ def test_a_failed_run_is_retried_video_by_video_once_and_then_left(ticks: Ticks)
     assert [job for job, *_ in asked(tick(ticks))] == ["select_batch"]
     assert tick(ticks) == []
     assert f"1 failed twice and waits for a person ({second})" in ticks.message
+
+
+def test_of_a_failed_run_only_the_videos_that_it_names_are_tried_alone(ticks: Ticks) -> None:
+    drop(ticks, "a", "b", "c")
+    tick(ticks)
+    tick(ticks)
+    first, second, third = ids(ticks)
+    ticks.end(FAILURE, tags={FAILED_TAG: third})
+    assert asked(tick(ticks)) == [("ingest_videos", first, second), ("ingest_videos", third, third)]
 
 
 def test_a_video_that_failed_in_a_run_of_its_own_is_tried_once_more(ticks: Ticks) -> None:
@@ -206,4 +227,4 @@ def test_what_the_sensor_asks_for_is_what_dagster_takes(ticks: Ticks, tmp_path: 
     ) as context:
         taken = sensor.evaluate_tick(context)
     assert [request.job_name for request in taken.run_requests or ()] == [jobs.INGEST]
-    assert [change.partition_keys for change in taken.dynamic_partitions_requests or ()] == [ids(ticks)]
+    assert ticks.instance.get_dynamic_partitions(str(VIDEOS.name)) == ids(ticks)

@@ -146,7 +146,7 @@ def _running(
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
         try:
             deadline = time.monotonic() + START_SECONDS
-            while not _answers(port):
+            while not answers(port):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{command[0]} did not start:\n{(folder / 'log').read_text()[-2000:]}")
                 time.sleep(0.05)
@@ -160,7 +160,8 @@ def _running(
                 process.wait()
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether something listens at a port of the loopback interface."""
     with closing(socket.socket()) as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

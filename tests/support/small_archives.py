@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from al_assets.arrivals import register_arrivals
 from al_assets.frames.registration import Registration
 from al_assets.settings import Settings, parse_settings
 from resources import migrations
@@ -16,7 +17,6 @@ from resources.database import Database
 from resources.queries.videos import Video
 from resources.storage import Storage
 from sensors.label_exports import register_exports
-from sensors.video_arrivals import register_arrivals
 
 START = datetime(2026, 5, 1, 12)
 

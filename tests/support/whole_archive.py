@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 import pandas as pd
 import pyarrow as pa
 
+from al_assets.arrivals import content_hash
+from al_assets.frames.registration import group_arrivals
 from al_assets.keys import frame_id, frame_range
 from resources.archive import Archive
 from resources.database import Database
 from resources.slice_writer import SliceWriter
 from resources.slices import KeyRange, Slice
 from resources.storage import Storage
-from sensors.video_arrivals import content_hash, group_arrivals
 from support.archive_rows import ArchiveRows
 from support.rows import embeddings, frames
 
