@@ -11,7 +11,13 @@ from al_assets.embeddings.configured import configured_embedder
 from al_assets.settings import EmbeddingsSettings
 from resources.archive import Archive
 
-__all__ = ["configured_embedder", "embedder_to_read", "lacking_vectors", "wanted_embedder"]
+__all__ = [
+    "configured_embedder",
+    "embedder_to_read",
+    "embedders_in_use",
+    "lacking_vectors",
+    "wanted_embedder",
+]
 
 
 def wanted_embedder(archive: Archive, settings: EmbeddingsSettings) -> str:
@@ -36,11 +42,22 @@ def embedder_to_read(archive: Archive, settings: EmbeddingsSettings) -> str:
     return base if wanted != base and covers(base) > covers(wanted) else wanted
 
 
-def lacking_vectors(archive: Archive, settings: EmbeddingsSettings) -> list[str]:
-    """Videos that lack the wanted embedder's vectors and can have them.
+def embedders_in_use(archive: Archive, base: str) -> set[str]:
+    """Embedders that the model that serves and the one to serve read, as far as this backbone gives their vectors."""
+    models = (archive.models.serving(), archive.models.target())
+    read = {model.embedder_id for model in models if model is not None}
+    rows = {name: archive.embedders.get(name) for name in read}
+    return {name for name, row in rows.items() if name == base or (row and row.source_embedder_id == base)}
 
-    Where they are projected, also videos whose file is gone: what the projection needs stands in SQL.
+
+def lacking_vectors(archive: Archive, settings: EmbeddingsSettings) -> list[str]:
+    """Videos that lack vectors of the wanted embedder, or of one in use, and can have them.
+
+    Where they are projected, also videos whose file is gone: what the projection needs stands in SQL. One in use lacks
+    them after the owner went back to a model whose vectors had left.
     """
     base, wanted = configured_embedder(settings), wanted_embedder(archive, settings)
-    found = archive.videos.lacking("embeddings", wanted)
-    return list(dict.fromkeys([*found, *(archive.embedders.behind(base, wanted) if wanted != base else ())]))
+    found = archive.embedders.behind(base, wanted) if wanted != base else []
+    for name in sorted({wanted} | embedders_in_use(archive, base)):
+        found += archive.videos.lacking("embeddings", name)
+    return list(dict.fromkeys(found))

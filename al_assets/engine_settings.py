@@ -15,8 +15,8 @@ class ComputeSettings(Section):
     engine: Literal["local", "ray", "azure_ml"] = Field(
         "local",
         description="What embeds and scores: `local`, this machine; `ray`, the workers of a Ray cluster (needs the "
-        "extra `ray`, and PostgreSQL or SQL Server); `azure_ml`, which embeds in jobs of Azure ML ([azure_ml]) and scores "
-        "here.",
+        "extra `ray`, and PostgreSQL or SQL Server); `azure_ml`, which embeds in jobs of Azure ML ([azure_ml]) and "
+        "scores here.",
     )
     executor: Literal["in_process", "ray"] = Field(
         "in_process",
@@ -24,7 +24,7 @@ class ComputeSettings(Section):
     )
     address: str = Field(
         "auto",
-        description='Ray cluster: `auto` (the one this machine is part of), `HOST:PORT`, `ray://HOST:PORT`; "" starts '
+        description='Ray cluster: `auto` (the one this machine is part of), `HOST:PORT`; "" starts '
         "one on this machine for the run.",
     )
     workers: int = Field(

@@ -71,7 +71,9 @@ def stale_vectors(archive: Archive, settings: Settings) -> list[Stale]:
 
 def stale_scores(archive: Archive) -> list[Stale]:
     """Scores of the models in use: the model changed, or the frames were read anew."""
-    models = {m.checkpoint_id: m for m in (archive.models.target(), archive.models.serving()) if m is not None}
+    models = {
+        m.checkpoint_id: m for m in (archive.models.target(), archive.models.serving()) if m is not None
+    }
     return [
         stale
         for model in models.values()
@@ -88,7 +90,9 @@ def stale_scores(archive: Archive) -> list[Stale]:
 def stale_lines(archive: Archive, settings: Settings) -> list[tuple[str, str]]:
     """(name, value) lines for `al status`: one a reason, or one that says that nothing is stale."""
     found = [*stale_frames(archive, settings), *stale_vectors(archive, settings), *stale_scores(archive)]
-    return [("stale" if n == 0 else "", stale.line) for n, stale in enumerate(found)] or [("stale", "nothing")]
+    return [("stale" if n == 0 else "", stale.line) for n, stale in enumerate(found)] or [
+        ("stale", "nothing")
+    ]
 
 
 def _counted(what: str, found: Iterable[tuple[str, str | None]]) -> list[Stale]:

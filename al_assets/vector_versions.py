@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from al_assets.embedder_choice import configured_embedder, wanted_embedder
+from al_assets.embedder_choice import configured_embedder, embedders_in_use, wanted_embedder
 from al_assets.embeddings.projection import Projection, ProjectionError, from_bytes
 from al_assets.embeddings.vectors import FLOAT16, pack
 from al_assets.settings import EmbeddingsSettings
@@ -90,12 +90,8 @@ class VectorVersions:
 def vector_versions(archive: Archive, settings: EmbeddingsSettings) -> VectorVersions:
     """The versions that the settings and the models in use ask for. Raises ProjectionError for a file that is lost."""
     base, wanted = configured_embedder(settings), wanted_embedder(archive, settings)
-    written, projections = {wanted}, {}
-    for model in (archive.models.serving(), archive.models.target()):
-        if model is not None and _source(archive, model.embedder_id) == base:
-            written.add(model.embedder_id)
-    for name in written - {base}:
-        projections[name] = load_projection(archive, name)
+    written = {wanted} | embedders_in_use(archive, base)
+    projections = {name: load_projection(archive, name) for name in written - {base}}
     return VectorVersions(base, wanted, tuple(sorted(written)), projections)
 
 
@@ -117,11 +113,6 @@ def batch_of(embedder_id: str, keys: Keys, packed: pa.Array) -> pa.RecordBatch:
     """Rows of `embeddings`: one embedder's packed vectors of frames."""
     ids = pa.repeat(pa.scalar(embedder_id), len(keys))
     return pa.record_batch({"embedder_id": ids, "frame_id": pa.array(keys, pa.int64()), "vector": packed})
-
-
-def _source(archive: Archive, embedder_id: str) -> str:
-    row = archive.embedders.get(embedder_id)
-    return (row.source_embedder_id if row is not None else None) or embedder_id
 
 
 def _merged(one: tuple[Keys, np.ndarray], other: tuple[Keys, np.ndarray]) -> tuple[Keys, np.ndarray]:

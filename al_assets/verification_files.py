@@ -49,6 +49,7 @@ class FileChecks:
         yield from self._videos()
         yield from self._exports()
         yield from self._checkpoints()
+        yield from self._projections()
         yield from self._stills()
         yield from self._tasks()
         yield from self._reports()
@@ -146,6 +147,17 @@ class FileChecks:
                 what = f"{uri} is not the file that {checkpoint_id} was saved as (sha256)"
                 yield Finding("changed", what, FROM_BACKUP)
         yield from self._orphans(files, {uri for _, uri, _ in rows}, "checkpoint")
+
+    def _projections(self) -> Iterator[Finding]:
+        """Without its matrix no new video can have the vectors of a projected embedder."""
+        for row in self.archive.embedders.projected():
+            uri = row.projection_uri or ""
+            if not self.archive.storage.exists(uri):
+                what = f"{uri}, the projection of {row.embedder_id}, is not in storage"
+                yield Finding("missing", what, FROM_BACKUP)
+            elif self.deep and self.archive.storage.sha256(uri) != row.projection_sha256:
+                what = f"{uri} is not the projection that {row.embedder_id} was made with (sha256)"
+                yield Finding("changed", what, FROM_BACKUP)
 
     def _stills(self) -> Iterator[Finding]:
         videos, tasked = self._read(lambda state: (state.videos(), list(state.tasked_frames())))

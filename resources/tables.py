@@ -186,7 +186,9 @@ decoding_points = _table(
     _column("pts_ms", sa.BigInteger(), "time from the start of the video, milliseconds", low=0),
     _column("key_pts", sa.BigInteger(), "timestamp of the key frame before it, ticks of the stream"),
     _column("checksum", sa.String(8), "CRC-32 of the pixels from the key frame to this frame"),
-    _column("state", Json, "JSON of clocks and counters; at the end of a part also of sampling and duplicates"),
+    _column(
+        "state", Json, "JSON of clocks and counters; at the end of a part also of sampling and duplicates"
+    ),
     faults={"before_its_key_frame": lambda c: c.key_pts > c.pts},
 )
 

@@ -180,7 +180,9 @@ def assert_stored(machines: Machines, part: EmbeddedPart) -> None:
     keys, vectors = archive.frames.vectors_of_video(serving.embedder_id, part.number)
     assert len(keys) == 6
     assert keys.tolist() == part.vectors["frame_id"].to_pylist()
-    np.testing.assert_allclose(vectors, unpack(part.vectors["vector"], part.embedder.dimensions), atol=1e-3)
+    made = unpack(part.vectors["vector"], part.embedder.dimensions)
+    # A batch of another size may round the last bit of a float16 otherwise: a thousandth of the value.
+    np.testing.assert_allclose(vectors, made, atol=1e-3, rtol=1e-3)
 
 
 def test_vectors_are_those_of_one_machine(machines: Machines) -> None:
@@ -214,7 +216,7 @@ def test_no_password_lies_in_what_ray_keeps(machines: Machines) -> None:
     from ray.job_submission import JobSubmissionClient
 
     jobs = JobSubmissionClient(f"http://127.0.0.1:{machines.cluster.dashboard_port}").list_jobs()
-    kept = json.dumps([job.dict() for job in jobs], default=str)
+    kept = json.dumps([job.model_dump() for job in jobs], default=str)
     assert "AL_DAGSTER_DATABASE_URL" in kept
     files = [file for file in machines.cluster.folder.rglob("*") if file.is_file() and not file.is_symlink()]
     texts = [kept.encode(), machines.log.read_bytes(), *(file.read_bytes() for file in files)]

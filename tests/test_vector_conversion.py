@@ -12,12 +12,13 @@ import sqlalchemy as sa
 
 from al_assets import conversion
 from al_assets.conversion import VectorsChangedError, converted, slice_of, split
-from al_assets.embedder_choice import embedder_to_read, wanted_embedder
+from al_assets.embedder_choice import embedder_to_read, lacking_vectors, wanted_embedder
 from al_assets.embedding_slices import EmbeddingSlices
 from al_assets.embeddings.projection import Projection
 from al_assets.projections import ProjectionState, _save, decide_projection
 from al_assets.settings import EmbeddingsSettings
 from al_assets.vector_versions import VectorVersions, load_projection, vector_versions
+from al_assets.verification_files import FileChecks
 from resources.errors import FileMissingError
 from resources.slice_writer import SliceWriter
 from resources.slices import Slice
@@ -136,6 +137,18 @@ def test_models_read_the_old_vectors_until_no_video_that_they_see_lacks_new_ones
     assert embedder_to_read(archive, SMALL) == versions.wanted
 
 
+def test_going_back_to_a_model_whose_vectors_left_asks_for_them_anew(world: VectorArchive) -> None:
+    versions, archive = fit(world), world.archive
+    blocks, _ = split(archive, versions, archive.videos.all())
+    write(world, converted(archive, versions, blocks))
+    assert lacking_vectors(archive, SMALL) == []
+    with archive.database.write() as connection:
+        connection.exec_driver_sql(f"DELETE FROM embeddings WHERE embedder_id = '{EMBEDDER}'")
+        connection.exec_driver_sql(f"DELETE FROM video_coverage WHERE version = '{EMBEDDER}'")
+    assert lacking_vectors(archive, SMALL) == ["v1", "v2", "v3", "v4", "v5"]
+    assert split(archive, vector_versions(archive, SMALL), archive.videos.all())[0] == []
+
+
 def test_without_a_model_the_embedder_that_covers_more_is_read(world: VectorArchive) -> None:
     versions = fit(world)
     with world.archive.database.write() as connection:
@@ -162,6 +175,8 @@ def test_a_lost_projection_says_where_to_get_it(world: VectorArchive) -> None:
     world.archive.storage.delete(str(row.projection_uri))
     with pytest.raises((ValueError, FileMissingError), match="restore it from a backup"):
         load_projection(world.archive, versions.wanted)
+    found = [each.line for each in FileChecks(world.archive, False, NOW).run()]
+    assert any(line.startswith(f"missing: {row.projection_uri}, the projection of") for line in found)
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,7 @@ def confused_section(archive: Archive, serving: Checkpoint | None, confusion: Co
         if serving is None or drawn is None
         else archive.large_reports.confused_pairs(serving.checkpoint_id, drawn, LISTED)
     )
-    note = (
-        NOTE if drawn is None else f"{NOTE} Counted on {len(drawn)} videos, drawn from the archive."
-    )
+    note = NOTE if drawn is None else f"{NOTE} Counted on {len(drawn)} videos, drawn from the archive."
     doubted = listed[listed["uncertain_frames"] > 0].head(PAIRS)
     if serving is None or doubted.empty:
         return Section(title, note, table=_table(listed))

@@ -40,6 +40,13 @@ class EmbedderQueries:
         """An embedder by id; None for one that has made no vector yet."""
         return self._newest(embedders.c.embedder_id == embedder_id)
 
+    def projected(self) -> list[Embedder]:
+        """Embedders that project another's vectors, in order of their names."""
+        columns = [embedders.c[name] for name in Embedder.__dataclass_fields__]
+        query = sa.select(*columns).where(embedders.c.source_embedder_id.is_not(None))
+        with self.database.read() as connection:
+            return [Embedder(*row) for row in connection.execute(query.order_by(embedders.c.embedder_id))]
+
     def projection_of(self, source: str, dimensions: int) -> Embedder | None:
         """The newest embedder that projects the vectors of `source` to so many dimensions."""
         return self._newest(embedders.c.source_embedder_id == source, embedders.c.dimensions == dimensions)

@@ -63,9 +63,7 @@ class StalenessQueries:
 
     def _rows(self, asset: str, version: str, condition: sa.ColumnElement[bool]) -> list[StaleRows]:
         own, other = video_coverage.alias("own"), video_coverage.alias("other")
-        of_this = sa.and_(
-            own.c.asset == asset, own.c.version == version, own.c.video_id == videos.c.video_id
-        )
+        of_this = sa.and_(own.c.asset == asset, own.c.version == version, own.c.video_id == videos.c.video_id)
         others = sa.select(sa.func.min(other.c.version)).where(
             other.c.asset == asset,
             other.c.version != version,
@@ -81,8 +79,7 @@ class StalenessQueries:
         )
         with self.database.read() as connection:
             return [
-                StaleRows(path, before is not None, name)
-                for path, before, name in connection.execute(query)
+                StaleRows(path, before is not None, name) for path, before, name in connection.execute(query)
             ]
 
 

@@ -89,7 +89,7 @@ def test_a_change_of_classes_makes_no_video_stale(ticks: Ticks, change: str) -> 
     assert "every video has the serving model's scores" in ticks.message
     assert [*stale_frames(ticks.archive, ticks.settings), *stale_scores(ticks.archive)] == []
     # A merge or a split asks for one learn run, whose model is scored if it is promoted; a name is looked up by views.
-    assert len(classes.changed_since_learned()) == (change != "rename")
+    assert bool(classes.changed_since_learned()) == (change != "rename")
 
 
 def test_what_is_stale_is_counted_by_reason_with_examples(ticks: Ticks) -> None:
