@@ -1,14 +1,16 @@
-"""Scoring as work for the resource `compute`: blocks of frames planned from the ledger, and what scores one of them.
+"""Scoring as work for the resource `compute`: parts of the archive planned from the ledger, and what scores them.
 
-A block is a bounded number of frames however long or short videos are. Not here: the arithmetic
+A part is a bounded number of frames however long or short videos are. Not here: the arithmetic
 (predictions/scoring.py), or the asset that writes the rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,7 @@ import pyarrow as pa
 from al_assets.examples import load_checkpoint
 from al_assets.keys import frame_range, video_no_of
 from resources.archive import Archive
+from resources.compute import run_ahead
 from resources.queries.models import Checkpoint
 from resources.queries.scoring import Unscored
 from resources.slices import KeyList, KeyRange, Slice
@@ -23,62 +26,56 @@ from resources.slices import KeyList, KeyRange, Slice
 if TYPE_CHECKING:  # loads torch, which the code server must not
     from al_assets.checkpoints.heads import Head
 
-BLOCK_FRAMES = 32_768
-"""Frames a block at most: 84 MB of vectors at 1280 dimensions, 6 MB of rows, and one transaction."""
+PART_FRAMES = 32_768
+"""Frames a part at most: 84 MB of vectors at 1280 dimensions, 6 MB of rows, and one transaction."""
+PARTS = 8
+"""Parts that a worker takes at once, about: it reads the next while it scores one."""
+Vectors: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Block:
-    """Videos to score together: consecutive ones of a bounded number of frames, or a single one of any length."""
+class Part:
+    """A range of keys to score: consecutive videos, or a piece of a long one.
 
-    videos: tuple[Unscored, ...]
+    ends: videos that are scored whole with it, none for a piece with more to come. keys: how many frames the one that
+    ends has where this is its last piece, else 0. All is fixed when it is planned, so that a worker which takes the
+    part over from one that died makes the same rows.
+    """
 
-    @property
-    def span(self) -> KeyRange:
-        """All keys that these videos may have."""
-        return KeyRange(frame_range(self.videos[0].video_no)[0], frame_range(self.videos[-1].video_no)[1])
+    span: KeyRange
+    ends: tuple[Unscored, ...]
+    keys: int = 0
 
 
 @dataclass(frozen=True)
 class ScoringWork:
-    """Called in each process that scores: loads the model, and gives the function from a block to its slices.
+    """Called in each process that scores: loads the model, and gives the function from parts to their slices.
 
-    most: frames a slice; a video of more has several, in order, and only the last says in the ledger that it is scored.
+    Vectors are read a part ahead, by a thread of their own.
     """
 
     archive: Archive
     model: Checkpoint
-    most: int = BLOCK_FRAMES
 
-    def __call__(self) -> Callable[[Block], Iterable[Slice]]:
+    def __call__(self) -> Callable[[Sequence[Part]], Iterable[Slice]]:
         """The model's file is read and checked once."""
         head = load_checkpoint(self.archive, self.model)
+        read = partial(self.archive.frames.vectors_between, self.model.embedder_id)
 
-        def work(block: Block) -> Iterator[Slice]:
-            *others, last = self._parts(block)
-            for part in others:
-                yield self._slice(head, part, ())
-            yield self._slice(head, last, block.videos)
+        def work(parts: Sequence[Part]) -> Iterator[Slice]:
+            vectors = run_ahead(lambda: (read(part.span.first, part.span.last) for part in parts), 1)
+            with closing(vectors):
+                for part, found in zip(parts, vectors, strict=True):
+                    yield self._slice(head, part, found)
 
         return work
 
-    def _parts(self, block: Block) -> list[KeyRange]:
-        """The block's range of keys, cut where it holds more than `most` vectors."""
-        if sum(video.frames for video in block.videos) <= self.most:
-            return [block.span]
-        (video,) = block.videos
-        keys = self.archive.frames.embedded_ids(self.model.embedder_id, video.video_no)
-        cuts = [int(key) for key in keys[self.most :: self.most]]
-        starts, ends = [block.span.first, *cuts], [*(cut - 1 for cut in cuts), block.span.last]
-        return [KeyRange(start, end) for start, end in zip(starts, ends, strict=True)]
-
-    def _slice(self, head: Head, span: KeyRange, ends: Sequence[Unscored]) -> Slice:
-        """Rows of a range of keys, and of the ledger for the videos that are scored whole with it."""
+    def _slice(self, head: Head, part: Part, found: Vectors) -> Slice:
+        """Rows of a part, and of the ledger for the videos that are scored whole with it."""
         from al_assets.predictions.scoring import score_block
 
-        version = self.model.checkpoint_id
-        keys, vectors = self.archive.frames.vectors_between(self.model.embedder_id, span.first, span.last)
-        scores, found = score_block(head, keys, vectors, version)
+        version, span, (keys, vectors) = self.model.checkpoint_id, part.span, found
+        scores, predicted = score_block(head, keys, vectors, version)
         return Slice(
             where={
                 "frame_scores.checkpoint_id": version,
@@ -87,24 +84,21 @@ class ScoringWork:
                 "predictions.frame_id": span,
                 "video_coverage.asset": "predictions",
                 "video_coverage.version": version,
-                "video_coverage.video_id": KeyList(tuple(video.video_id for video in ends)),
+                "video_coverage.video_id": KeyList(tuple(video.video_id for video in part.ends)),
             },
             rows={
                 "frame_scores": scores,
-                "predictions": found,
-                "video_coverage": self._covered(span, keys, ends),
+                "predictions": predicted,
+                "video_coverage": self._covered(part, keys) if part.ends else None,
             },
             name=f"checkpoint_id = {version}, frame_id {span.first}..{span.last}",
         )
 
-    def _covered(self, span: KeyRange, keys: np.ndarray, ends: Sequence[Unscored]) -> pa.Table | None:
-        if not ends:
-            return None
+    def _covered(self, part: Part, keys: np.ndarray) -> pa.Table:
         numbers, counts = np.unique(video_no_of(keys), return_counts=True)
         scored = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
-        number = ends[0].video_no
-        if span.first > frame_range(number)[0]:  # it began in a slice before
-            scored[number] = len(self.archive.frames.embedded_ids(self.model.embedder_id, number))
+        if part.keys:
+            scored[part.ends[0].video_no] = part.keys
         return pa.Table.from_pylist(
             [
                 {
@@ -114,24 +108,53 @@ class ScoringWork:
                     "frames_version": video.frames_version,
                     "frames": scored.get(video.video_no, 0),
                 }
-                for video in ends
+                for video in part.ends
             ]
         )
 
 
-def plan_blocks(unscored: Iterable[Unscored], most: int = BLOCK_FRAMES) -> Iterator[Block]:
-    """Blocks of at most `most` frames; a video of more is alone in its block.
+def plan_parts(
+    unscored: Iterable[Unscored], keys_of: Callable[[int], np.ndarray], most: int = PART_FRAMES
+) -> Iterator[Part]:
+    """Parts of at most `most` frames, in order.
 
-    A block's range of keys must not reach over a video that it does not score, so that its videos are consecutive.
+    A part's range of keys must not reach over a video that it does not score, so that its videos are consecutive.
+    keys_of: the keys of a video's vectors, ascending, by its number; asked for videos of more frames only.
     """
     together: list[Unscored] = []
-    frames = 0
     for video in unscored:
         follows = together and video.video_no == together[-1].video_no + 1
-        if together and (not follows or frames + video.frames > most):
-            yield Block(tuple(together))
-            together, frames = [], 0
-        together.append(video)
-        frames += video.frames
+        if together and (not follows or sum(each.frames for each in together) + video.frames > most):
+            yield _part(together)
+            together = []
+        if video.frames > most:
+            yield from _pieces(video, keys_of(video.video_no), most)
+        else:
+            together.append(video)
     if together:
-        yield Block(tuple(together))
+        yield _part(together)
+
+
+def _part(videos: Sequence[Unscored]) -> Part:
+    span = KeyRange(frame_range(videos[0].video_no)[0], frame_range(videos[-1].video_no)[1])
+    return Part(span, tuple(videos))
+
+
+def _pieces(video: Unscored, keys: np.ndarray, most: int) -> Iterator[Part]:
+    first, last = frame_range(video.video_no)
+    for cut in keys[most::most].tolist():
+        yield Part(KeyRange(first, cut - 1), ())
+        first = cut
+    yield Part(KeyRange(first, last), (video,), len(keys))
+
+
+def plan_items(parts: Iterable[Part], most: int = PARTS) -> Iterator[tuple[Part, ...]]:
+    """Parts in groups of about `most`; the pieces of a video are in one group, since the ledger's row is the last's."""
+    item: list[Part] = []
+    for part in parts:
+        item.append(part)
+        if len(item) >= most and part.ends:
+            yield tuple(item)
+            item = []
+    if item:
+        yield tuple(item)

@@ -21,7 +21,7 @@ from al_assets.demo.archive import render_archive
 from al_assets.embedding_work import EmbeddedPart, EmbeddingWork, PartTask
 from al_assets.embeddings.vectors import unpack
 from al_assets.keys import frame_index_of
-from al_assets.scoring_work import ScoringWork, plan_blocks
+from al_assets.scoring_work import ScoringWork, plan_parts
 from al_assets.settings import Settings
 from resources.compute import Compute
 from resources.queries.scoring import Unscored
@@ -199,7 +199,7 @@ def test_scores_are_those_of_one_machine_and_so_are_decisions_that_are_not_near_
     archive = machines.platform.archive
     model = archive.models.serving()
     videos = [Unscored(v.video_id, v.video_no, v.frames_version, 6) for v in archive.videos.all()]
-    slices = Compute().stream(ScoringWork(archive, model), plan_blocks(videos))
+    slices = Compute().stream(ScoringWork(archive, model), [list(plan_parts(videos, lambda _: np.empty(0)))])
     here = pd.concat([part.rows["frame_scores"].to_pandas() for part in slices]).set_index("frame_id")
     query = "SELECT checkpoint_id, frame_id, top_class_id, confidence, margin FROM frame_scores"
     found = archive.monitoring.query(query)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 import pytest
 
 from al_assets.checkpoints.files import save_head, sha256_of
 from al_assets.keys import frame_id, frame_range
-from al_assets.scoring_work import ScoringWork, plan_blocks
+from al_assets.scoring_work import Part, ScoringWork, plan_items, plan_parts
 from resources.archive import Archive
 from resources.compute import Compute
 from resources.database import Database
@@ -66,11 +67,17 @@ def covers(rows: ArchiveRows, asset: str, version: str, number: int, frames: int
     )
 
 
+def plan(archive: Archive, most: int = 1000) -> list[Part]:
+    """Parts of what the model has not scored."""
+    return list(
+        plan_parts(archive.scoring.unscored("ck", "e"), partial(archive.frames.embedded_ids, "e"), most)
+    )
+
+
 def stream(archive: Archive, most: int) -> Iterator[Slice]:
     """Slices of the fixture's videos."""
     (model,) = archive.models.all()
-    blocks = plan_blocks(archive.scoring.unscored("ck", "e"), most)
-    return Compute().stream(ScoringWork(archive, model, most), blocks)
+    return Compute().stream(ScoringWork(archive, model), plan_items(plan(archive, most), 2))
 
 
 def score(archive: Archive, most: int) -> list[tuple[int, int, float]]:
@@ -93,17 +100,23 @@ def test_short_videos_share_a_slice_and_a_long_one_has_several(archive: Archive)
     assert [len(list(stream(archive, most))) for most in (60, 45, 44)] == [1, 2, 3]
 
 
-def test_a_block_does_not_reach_over_a_video_that_is_scored_already(archive: Archive) -> None:
+def test_a_part_does_not_reach_over_a_video_that_is_scored_already(archive: Archive) -> None:
     covers(ArchiveRows(archive.database), "predictions", "ck", 2, 40)
-    blocks = plan_blocks(archive.scoring.unscored("ck", "e"))
-    assert [[video.video_no for video in block.videos] for block in blocks] == [[1], [3]]
+    assert [[video.video_no for video in part.ends] for part in plan(archive)] == [[1], [3]]
 
 
-def test_no_block_but_that_of_a_single_video_has_more_frames_than_asked() -> None:
+def test_no_part_but_that_of_a_single_video_has_more_frames_than_asked() -> None:
     videos = [Unscored(f"v{n}", n, "1", 7 * n % 23) for n in range(1, 200)]
-    blocks = list(plan_blocks(videos, 20))
-    assert [video for block in blocks for video in block.videos] == videos
-    assert all(len(b.videos) == 1 or sum(v.frames for v in b.videos) <= 20 for b in blocks)
+    parts = list(plan_parts(videos, lambda number: frame_range(number)[0] + np.arange(23), 20))
+    assert [video for part in parts for video in part.ends] == videos
+    assert all(sum(v.frames for v in part.ends) <= 20 or part.keys for part in parts)
+    assert [part.keys for part in parts if part.keys] == [23] * sum(video.frames > 20 for video in videos)
+
+
+def test_the_pieces_of_a_video_are_scored_by_one_worker(archive: Archive) -> None:
+    items = list(plan_items(plan(archive, 7), 2))
+    assert [[len(part.ends) for part in item] for item in items] == [[1, 0, 0, 0, 0, 0, 1], [0, 0, 1]]
+    assert [part for item in items for part in item] == plan(archive, 7)
 
 
 def test_rows_and_ledger_are_the_same_however_blocks_are_cut(database: Database, archive: Archive) -> None:
@@ -122,18 +135,17 @@ def test_rows_and_ledger_are_the_same_however_blocks_are_cut(database: Database,
 
 def test_a_long_video_whose_scoring_was_cut_off_is_left_to_do(archive: Archive) -> None:
     parts = stream(archive, 7)
-    for _ in range(3):  # video 1, and two of the six blocks of video 2
+    for _ in range(3):  # video 1, and two of the six pieces of video 2
         SliceWriter(archive.database).write("predictions", next(parts), now=NOW)
     parts.close()  # type: ignore[attr-defined]
     assert [video.video_id for video in archive.scoring.unscored("ck", "e")] == ["v2", "v3"]
     assert len(score(archive, 7)) == 60
 
 
-def test_work_and_blocks_pickle(archive: Archive) -> None:
+def test_work_and_parts_pickle(archive: Archive) -> None:
     (model,) = archive.models.all()
-    (block,) = plan_blocks(archive.scoring.unscored("ck", "e"))
-    work, block = pickle.loads(pickle.dumps((ScoringWork(archive, model), block)))
-    (part,) = work()(block)
+    work, parts = pickle.loads(pickle.dumps((ScoringWork(archive, model), plan(archive))))
+    (part,) = work()(parts)
     assert part.rows["frame_scores"].num_rows == 60
 
 

@@ -83,7 +83,7 @@ def measure_score(rows: int) -> tuple[Result, Result]:
     """Scoring blocks of vectors into rows against the bare matrix product and sigmoid."""
     from al_assets.checkpoints.heads import Head
     from al_assets.predictions.scoring import score_block
-    from al_assets.scoring_work import BLOCK_FRAMES
+    from al_assets.scoring_work import PART_FRAMES
 
     classes, dimensions = 30, 1280
     rng = np.random.default_rng(0)
@@ -99,20 +99,20 @@ def measure_score(rows: int) -> tuple[Result, Result]:
         temperature=np.ones(classes, np.float32),
         thresholds=np.full(classes, 0.5, np.float32),
     )
-    blocks = max(1, min(rows, 65_536) // BLOCK_FRAMES)
-    vectors = rng.normal(0, 1, (BLOCK_FRAMES, dimensions)).astype(np.float16)
-    keys = np.arange(BLOCK_FRAMES, dtype=np.int64)
+    blocks = max(1, min(rows, 65_536) // PART_FRAMES)
+    vectors = rng.normal(0, 1, (PART_FRAMES, dimensions)).astype(np.float16)
+    keys = np.arange(PART_FRAMES, dtype=np.int64)
 
     def bare() -> int:
         for _ in range(blocks):
             logits = vectors.astype(np.float32) @ head.weight.T + head.bias
             1.0 / (1.0 + np.exp(-logits))
-        return blocks * BLOCK_FRAMES
+        return blocks * PART_FRAMES
 
     def ours() -> int:
         for _ in range(blocks):
             score_block(head, keys, vectors, "ck-bench")
-        return blocks * BLOCK_FRAMES
+        return blocks * PART_FRAMES
 
     found = rates({"bare_kernel_frames_per_second": bare, "score_frames_per_second": ours})
     return found, {

@@ -1,11 +1,13 @@
 """The assets `predictions` and `serving_checkpoint`: what the model says of every frame, and which model is asked."""
 
+from functools import partial
+
 import dagster as dg
 
 from al_assets.automation import RETRY
 from al_assets.checkpoints.assets import candidate_checkpoint
 from al_assets.embeddings.assets import embeddings
-from al_assets.scoring_work import ScoringWork, plan_blocks
+from al_assets.scoring_work import ScoringWork, plan_items, plan_parts
 from resources.archive import Archive
 from resources.compute import Compute
 
@@ -37,7 +39,10 @@ def predictions(
     slices = (
         part
         for name, videos in todo.items()
-        for part in compute.stream(ScoringWork(archive, models[name]), plan_blocks(videos))
+        for part in compute.stream(
+            ScoringWork(archive, models[name]),
+            plan_items(plan_parts(videos, partial(archive.frames.embedded_ids, models[name].embedder_id))),
+        )
     )
     return dg.MaterializeResult(
         value=slices,
