@@ -109,6 +109,10 @@ def decide_learn(state: LoopState) -> Decision:
     return Decision(True, news)
 
 
+ENOUGH_VIDEOS = 1_000
+"""Videos that are worth scoring, or selecting from, while others are still to come: an archive may take months."""
+
+
 def decide_score(state: LoopState) -> Decision:
     """One `score` run for videos that the serving model has not scored, when nothing is being ingested."""
     if not state.has_serving:
@@ -116,8 +120,10 @@ def decide_score(state: LoopState) -> Decision:
     if not state.unscored_videos:
         return Decision(False, "every video has the serving model's scores")
     due = counted(state.unscored_videos, "video")
-    if state.ingesting or state.lacking_frames:
-        return Decision(False, f"{due} to score once every video has frames and vectors")
+    if (state.ingesting or state.lacking_frames) and state.unscored_videos < ENOUGH_VIDEOS:
+        return Decision(
+            False, f"{due} to score once every video has frames and vectors, or {ENOUGH_VIDEOS} wait"
+        )
     if state.learning:
         return Decision(False, f"{due} to score after the run in progress")
     if state.ended:
@@ -129,8 +135,11 @@ def decide_first_batch(state: LoopState) -> Decision:
     """A first batch once there are vectors and nothing else will make one."""
     if state.batches or state.unclaimed_exports or state.learning or state.selecting:
         return Decision(False, "a batch is there or on its way; learn makes the next one")
-    if not state.embedded_videos or state.ingesting or state.lacking_frames:
-        return Decision(False, "the first batch comes once every video has frames and vectors")
+    coming = state.ingesting or state.lacking_frames
+    if not state.embedded_videos or (coming and state.embedded_videos < ENOUGH_VIDEOS):
+        return Decision(
+            False, f"the first batch comes once every video has frames and vectors, or {ENOUGH_VIDEOS} have"
+        )
     if state.ended:
         return Decision(False, f"select_batch {state.ended}; see its run, then re-execute it")
     return Decision(True, f"{counted(state.embedded_videos, 'video')} and no batch yet")

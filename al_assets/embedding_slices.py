@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from al_assets.decoding_points import nearest
-from al_assets.embedding_work import EmbeddedPart, PartTask, items_of
+from al_assets.embedding_work import ITEM_FRAMES, EmbeddedPart, PartTask, items_of
 from al_assets.embeddings.parts import Part, parts_of
 from al_assets.embeddings.vectors import FLOAT16, unpack
 from al_assets.keys import frame_index_of, frame_range
@@ -54,9 +54,9 @@ class EmbeddingSlices:
     _standing: list[tuple[_Progress, Part | None]] = field(default_factory=list)
     _errors: dict[str, str] = field(default_factory=dict)
 
-    def items(self) -> Iterator[tuple[PartTask, ...]]:
-        """What is left to embed, for EmbeddingWork."""
-        return items_of(task for video in self.videos for task in self._tasks(video))
+    def items(self, frames: int = ITEM_FRAMES) -> Iterator[tuple[PartTask, ...]]:
+        """What is left to embed, for EmbeddingWork, in items of about so many frames."""
+        return items_of((task for video in self.videos for task in self._tasks(video)), frames)
 
     def _tasks(self, video: Video) -> Iterator[PartTask]:
         frames = self.archive.frames
@@ -132,7 +132,7 @@ class EmbeddingSlices:
         video, names = progress.video, self.versions.written
         progress.missing -= part is not None
         where: dict[str, str | KeyRange | KeyList] = {}
-        rows: dict[str, Iterator[pa.RecordBatch] | pa.Table] = {}
+        rows: dict[str, Iterator[pa.RecordBatch] | pa.Table | None] = {}
         name = f"video_id = {video.video_id}, embedder_id = {', '.join(names)}"
         if part is not None:
             where |= {
@@ -142,14 +142,14 @@ class EmbeddingSlices:
             rows["embeddings"] = self._rows(part, vectors)
             if (part.first, part.last) != frame_range(video.video_no):
                 name += f", frames {frame_index_of(part.first)} to {frame_index_of(part.last)}"
-        if progress.missing == 0:
-            where |= {
-                "video_coverage.asset": "embeddings",
-                "video_coverage.version": KeyList(names),
-                "video_coverage.video_id": video.video_id,
-            }
-            covered = [coverage_row("embeddings", each, video, progress.frames) for each in names]
-            rows["video_coverage"] = pa.Table.from_pylist(covered)
+        # Until the last part is there the video is not covered, whatever another run has said of it meanwhile.
+        where |= {
+            "video_coverage.asset": "embeddings",
+            "video_coverage.version": KeyList(names),
+            "video_coverage.video_id": video.video_id,
+        }
+        covered = [coverage_row("embeddings", each, video, progress.frames) for each in names]
+        rows["video_coverage"] = None if progress.missing else pa.Table.from_pylist(covered)
         return Slice(where=where, rows=rows, name=name)
 
     def _rows(self, part: Part, vectors: pa.RecordBatch | None) -> Iterator[pa.RecordBatch]:

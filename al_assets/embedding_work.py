@@ -28,6 +28,8 @@ WORTH_FRAMES = 3000
 MOST_DECODERS = 16
 ITEM_FRAMES = 4096
 """Frames of an item, about: enough that the decoders' starting and ending at its borders does not tell."""
+SHARED_ITEM_FRAMES = 512
+"""The same where several workers take items, so that a small run has some for each."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,13 @@ class Embedding:
             faults=VIDEO_ERRORS,
         )
         return self._workers
+
+
+def on_cluster(settings: EmbeddingsSettings, cpus: float) -> EmbeddingsSettings:
+    """The settings for a worker that is one of several on a machine: it decodes on the CPUs set aside for it."""
+    if settings.decoders >= 0:
+        return settings
+    return settings.model_copy(update={"decoders": max(0, int(cpus) - 1)})
 
 
 def decoders(settings: EmbeddingsSettings) -> int:

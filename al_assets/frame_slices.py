@@ -7,6 +7,7 @@ is read stands as it is until all of its new rows replace the old ones at once; 
 from collections.abc import Collection, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -91,6 +92,9 @@ class VideoSlices:
     def of_video(self) -> Iterator[Slice]:
         """The slices of a video: from where an earlier run was stopped, where that is possible."""
         in_parts = self.video.status not in READABLE
+        if in_parts and (now := self._now()) is not None and now.status in READABLE:
+            self.log.info(f"{self.video.path} was read by another run meanwhile")
+            return
         start = self._last_part() if in_parts else None
         if start is not None:
             try:
@@ -124,6 +128,8 @@ class VideoSlices:
 
     def _parts(self, index: VideoIndex, first: int, *, in_parts: bool) -> Iterator[Slice]:
         rows, points = _spool(), list[DecodingPoint]()
+        (row,) = self.archive.videos.get([self.video.video_id])
+        claim = row.indexed_at
         try:
             for piece in index.pieces():
                 points += piece.points
@@ -133,14 +139,16 @@ class VideoSlices:
                     if (now := self._now()) is None:
                         return
                     rows.finish()
-                    # Nothing changes in `videos`, but the part is refused where another process changed it.
-                    yield self._slice(now, rows, first, {"status": now.status}, in_part=True)
+                    # Each part carries the time on: one of another run that reads the same video is refused.
+                    before, claim = claim, self._moment(claim)
+                    facts = {"indexed_at": claim}
+                    yield self._slice(now, rows, first, facts, in_part=True, claim=(before,))
                     yield self._points(points, first)
                     rows.close()
                     first, rows, points = points[-1].frame_index + 1, _spool(), []
             rows.finish()
             known = {name: getattr(index.outcome.info, name, None) for name in OF_INFO}
-            done = self._done(rows, index.outcome, known, first)
+            done = self._done(rows, index.outcome, known, first, claim)
             if done is not None:
                 yield done
                 # Points of an older pass go with their rows.
@@ -148,6 +156,12 @@ class VideoSlices:
                     yield self._points(points, first)
         finally:
             rows.close()
+
+    def _moment(self, after: datetime | None) -> datetime:
+        """The time in milliseconds, which every database keeps whole, and later than another."""
+        now = self.archive.now()
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return now if after is None or now > after else after + timedelta(milliseconds=1)
 
     def _now(self) -> Video | None:
         """The video's row as it is now; None where it is part of the archive no more."""
@@ -157,7 +171,14 @@ class VideoSlices:
         self.log.info(f"{self.video.path} is {now.status} since this run began; nothing is written")
         return None
 
-    def _done(self, rows: Rows, outcome: IndexOutcome, known: dict[str, Any], first: int = 0) -> Slice | None:
+    def _done(
+        self,
+        rows: Rows,
+        outcome: IndexOutcome,
+        known: dict[str, Any],
+        first: int = 0,
+        claim: datetime | None = None,
+    ) -> Slice | None:
         """The last slice, which says what became of the video."""
         if outcome.status == "failed" and not self._is_there():
             self.say_gone()
@@ -174,18 +195,26 @@ class VideoSlices:
         facts = {
             "status": outcome.status,
             "error": outcome.error,
-            "indexed_at": self.archive.now(),
+            "indexed_at": self._moment(claim),
             "frames_version": expected_version(etag, self.settings.frames_per_second),
             **known,
         }
-        return self._slice(now, rows, first, facts)
+        return self._slice(now, rows, first, facts, claim=(claim,) if first else ())
 
     def _slice(
-        self, now: Video, rows: Rows, first: int, facts: dict[str, Any], *, in_part: bool = False
+        self,
+        now: Video,
+        rows: Rows,
+        first: int,
+        facts: dict[str, Any],
+        *,
+        in_part: bool = False,
+        claim: tuple[datetime | None, ...] = (),
     ) -> Slice:
         """Rows from frame `first` to the end of the video, for its row as it is now: a change in between writes
-        nothing. in_part: more parts come."""
-        key = {"video_id": now.video_id, "etag": now.etag, "status": now.status}
+        nothing. in_part: more parts come. claim: the time that the part before left in the row, if it matters."""
+        key: dict[str, Any] = {"video_id": now.video_id, "etag": now.etag, "status": now.status}
+        key |= {"indexed_at": claim[0]} if claim else {}
         return Slice(
             where={"frame_id": self._from(first)},
             rows={"frames": rows},

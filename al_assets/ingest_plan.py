@@ -102,9 +102,11 @@ def plan_ingest(state: IngestState, *, videos_per_run: int, runs_at_once: int) -
     healthy = [key for key in free if key not in suspects]
     # New videos come before those that only change embedders, of which there may be a whole archive.
     kinds = [[k for k in healthy if k in state.to_read], [k for k in healthy if k not in state.to_read]]
-    ranges = by_rank(
-        [ends for keys in kinds for ends in contiguous(keys, state.order, longest=videos_per_run)], state
-    )
+    ranges = [
+        ends
+        for keys in kinds
+        for ends in by_rank(contiguous(keys, state.order, longest=videos_per_run), state)
+    ]
     known = frozenset(state.order)
     ranges += [(key, key) for key in free if key in suspects and key in known]
     slots = max(0, runs_at_once - state.runs_in_flight)

@@ -22,7 +22,8 @@ IN_A_ROW = 5
 """Failures in a row after which storage or database is taken for down, and the rest is left to the retry."""
 SHOWN = 20
 NAMED = 3
-TAG_LENGTH = 20_000
+TAG_LENGTH = 2_000
+"""PostgreSQL indexes tags, and refuses an entry of more than 2,704 bytes."""
 
 
 @dataclass

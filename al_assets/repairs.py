@@ -17,6 +17,7 @@ from al_assets.findings import Finding, Repair
 from al_assets.keys import frame_index_of, video_no_of
 from al_assets.selection.assets import write_stills
 from al_assets.settings import Settings
+from al_assets.vector_versions import vector_versions
 from resources.archive import Archive
 from resources.queries.repairs import RepairQueries
 
@@ -37,17 +38,22 @@ def refuse_beside_runs(instance: dg.DagsterInstance) -> None:
 
 
 def repaired(
-    archive: Archive, settings: Settings, findings: Iterable[Finding]
+    archive: Archive,
+    settings: Settings,
+    findings: Iterable[Finding],
+    instance: dg.DagsterInstance | None = None,
 ) -> Iterator[tuple[Finding, str]]:
     """Each finding with what was done about it; empty where it is for a person.
 
-    A repair that fails says why and stops nothing else.
+    A repair that fails says why and stops nothing else, and so does one before which a run has begun in `instance`.
     """
     for finding in findings:
         if finding.repair is None:
             yield finding, ""
             continue
         try:
+            if instance is not None:
+                refuse_beside_runs(instance)
             yield finding, finding.repair(archive, settings)
         except Exception as error:
             # The other repairs matter as much, and the finding stands in the next look.
@@ -76,7 +82,13 @@ def make_again(asset: str, version: str, video_id: str) -> Repair:
     """A version's rows of a video are made anew by the job that makes them."""
     job = "ingest_videos" if asset == "embeddings" else "score"
 
-    def repair(archive: Archive, _: Settings) -> str:
+    def repair(archive: Archive, settings: Settings) -> str:
+        if asset == "embeddings":
+            (video,) = archive.videos.get([video_id])
+            if video.missing_at is not None:
+                return f"not repaired: {video.path} is gone from storage, and these are the vectors there are"
+            if version not in vector_versions(archive, settings.embeddings).written:
+                return f"not repaired: neither the settings nor a model in use ask for {version}"
         RepairQueries(archive.database).make_again(asset, version, video_id)
         return f"made anew by the next {job}, if a model or the settings ask for {version}"
 

@@ -30,10 +30,12 @@ def retire(context: dg.OpExecutionContext, config: RetireConfig, archive: Archiv
     found = archive.videos.get([video_id])
     if not found:
         raise dg.Failure(f"no video {video_id!r} in the archive; see the videos table", allow_retries=False)
-    archive.videos.set_status(video_id, "retired")
+    before = found[0].status
+    if before != "retired" and not archive.videos.change_status(video_id, before, "retired"):
+        raise dg.Failure(f"{video_id} changes just now; try again", allow_retries=False)
     # A run that began before the mark does not see it; one that begins from now on leaves the video alone.
     if (busy := _in_the_way(context.instance, video_id, name)) is not None:
-        archive.videos.set_status(video_id, found[0].status)
+        archive.videos.change_status(video_id, "retired", before)
         raise _refusal(busy, video_id)
     rows = archive.videos.retire(video_id)
     stills = archive.storage.list(f"stills/{video_id}/")
@@ -53,8 +55,10 @@ def _in_the_way(instance: dg.DagsterInstance, video_id: str, partitions: str) ->
     order = instance.get_dynamic_partitions(partitions)
     for run in instance.get_runs(dg.RunsFilter(statuses=list(IN_FLIGHT))):
         first = run.tags.get(RANGE_START) or run.tags.get("dagster/partition", "")
-        covers = video_id in keys_between(first, run.tags.get(RANGE_END) or first, order)
-        if covers or (not first and run.job_name not in HARMLESS):
+        keys = keys_between(first, run.tags.get(RANGE_END) or first, order)
+        # A range whose end is no key any more may hold any video.
+        covers = video_id in keys or not keys
+        if covers if first else run.job_name not in HARMLESS:
             return f"run {run.run_id[:8]} of {run.job_name}"
     for backfill in instance.get_backfills(limit=LATEST_BACKFILLS):
         if backfill.status.value == "REQUESTED":

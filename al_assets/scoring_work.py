@@ -51,11 +51,13 @@ class Part:
 class ScoringWork:
     """Called in each process that scores: loads the model, and gives the function from parts to their slices.
 
-    Vectors are read a part ahead, by a thread of their own.
+    Vectors are read a part ahead, by a thread of their own. whole: the pieces of a long video are one slice, since
+    readers follow this model; its rows wait in memory, 110 bytes a frame.
     """
 
     archive: Archive
     model: Checkpoint
+    whole: bool = False
 
     def __call__(self) -> Callable[[Sequence[Part]], Iterable[Slice]]:
         """The model's file is read and checked once."""
@@ -64,9 +66,13 @@ class ScoringWork:
 
         def work(parts: Sequence[Part]) -> Iterator[Slice]:
             vectors = run_ahead(lambda: (read(part.span.first, part.span.last) for part in parts), 1)
+            pieces: list[Slice] = []
             with closing(vectors):
                 for part, found in zip(parts, vectors, strict=True):
-                    yield self._slice(head, part, found)
+                    pieces.append(self._slice(head, part, found))
+                    if part.ends or not self.whole:
+                        yield _joined(pieces)
+                        pieces = []
 
         return work
 
@@ -111,6 +117,26 @@ class ScoringWork:
                 for video in part.ends
             ]
         )
+
+
+def _joined(pieces: Sequence[Slice]) -> Slice:
+    """Slices of neighbouring ranges as one, whose ledger is the last one's."""
+    if len(pieces) == 1:
+        return pieces[0]
+    first, last = pieces[0], pieces[-1]
+    spans = (first.where["frame_scores.frame_id"], last.where["frame_scores.frame_id"])
+    assert isinstance(spans[0], KeyRange)
+    assert isinstance(spans[1], KeyRange)
+    span = KeyRange(spans[0].first, spans[1].last)
+    rows = {
+        name: pa.concat_tables([piece.rows[name] for piece in pieces])
+        for name in ("frame_scores", "predictions")
+    }
+    return Slice(
+        where={**last.where, "frame_scores.frame_id": span, "predictions.frame_id": span},
+        rows={**rows, "video_coverage": last.rows["video_coverage"]},
+        name=f"checkpoint_id = {last.where['frame_scores.checkpoint_id']}, frame_id {span.first}..{span.last}",
+    )
 
 
 def plan_parts(

@@ -35,6 +35,11 @@ class Compute(dg.ConfigurableResource):  # type: ignore[type-arg]
     cpus: float = Field(default=1.0, description="CPUs a worker on Ray")
     gpus: float = Field(default=0.0, description="GPUs a worker on Ray")
 
+    @property
+    def shared(self) -> bool:
+        """Whether several workers take items, so that these should be small enough to go round."""
+        return self.engine == "ray" and self.workers > 1
+
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Refuse to run on Ray with Dagster's own state in files of one machine."""
         if self.engine == "ray" and context.instance is not None:

@@ -25,6 +25,8 @@ BLOCKS = 3
 """Blocks a process: one is filled, one waits, one is looked at."""
 BLOCK_PICTURES = 512
 """Pictures a block at most: 77 MB at 224 x 224."""
+RING_BYTES = 1 << 30
+"""Shared memory at most, however many processes decode and however large a batch is."""
 QUEUED_BLOCKS = 2
 """Blocks for which a process has jobs: the next file is opened while the caller is busy."""
 COMMAND = "import sys; from resources.picture_worker import main; main(sys.argv)"
@@ -70,7 +72,8 @@ class PictureWorkers:
         faults: tuple[type[BaseException], ...],
     ) -> None:
         """make: picklable. shape of a picture; pictures of a block; faults: what only ends the job that raises it."""
-        self._shape = (BLOCKS * processes, min(pictures, BLOCK_PICTURES), *shape)
+        fits = RING_BYTES // (BLOCKS * processes * int(np.prod(shape)))
+        self._shape = (BLOCKS * processes, max(1, min(pictures, BLOCK_PICTURES, fits)), *shape)
         self._file = _memory(int(np.prod(self._shape)))
         memory = mmap.mmap(self._file, int(np.prod(self._shape)))
         self._ring = np.frombuffer(memory, np.uint8).reshape(self._shape)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from al_assets.automation import (
+    ENOUGH_VIDEOS,
     LoopState,
     ModelState,
     RetrainingPolicy,
@@ -118,6 +119,10 @@ def test_score_waits_until_ingestion_is_done() -> None:
     assert decide_score(due).go
     for guard in ("ingesting", "lacking_frames", "learning"):
         assert not decide_score(LoopState(**{**vars(due), guard: 1})).go, guard
+    months = {"ingesting": 2, "lacking_frames": 90_000}
+    assert decide_score(LoopState(has_serving=True, unscored_videos=ENOUGH_VIDEOS, **months)).go
+    assert decide_first_batch(LoopState(embedded_videos=ENOUGH_VIDEOS, **months)).go
+    assert not decide_first_batch(LoopState(embedded_videos=ENOUGH_VIDEOS - 1, **months)).go
     assert not decide_score(LoopState(**{**vars(due), "ended": "failed"})).go
     assert not decide_score(LoopState(unscored_videos=3)).go
     assert not decide_score(LoopState(has_serving=True)).go

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from al_assets.embeddings.configured import configured_embedder
 from al_assets.keys import frame_id
 from al_assets.repairs import RepairRefusedError, refuse_beside_runs, repaired, write_still
 from al_assets.settings import Settings
@@ -38,6 +39,19 @@ def change(archive: Archive, statement: str) -> None:
         connection.exec_driver_sql(statement)
 
 
+def made_by_the_settings(archive: Archive) -> str:
+    """Have the stored vectors be of the embedder that the settings name."""
+    version = configured_embedder(Settings().embeddings)
+    for table, column in (
+        ("embedders", "embedder_id"),
+        ("embeddings", "embedder_id"),
+        ("checkpoints", "embedder_id"),
+        ("video_coverage", "version"),
+    ):
+        change(archive, f"UPDATE {table} SET {column} = '{version}' WHERE {column} = 'e1'")
+    return version
+
+
 def mend(archive: Archive) -> list[str]:
     findings = list(verify(archive, now=LATER))
     assert findings
@@ -52,7 +66,6 @@ def left(archive: Archive) -> list[str]:
     "statement",
     [
         f"UPDATE predictions SET frame_id = {frame_id(1, 9)}",
-        f"UPDATE predictions SET frame_id = {frame_id(2, 0)}",
         f"UPDATE predictions SET frame_id = {frame_id(7, 0)}",
         "INSERT INTO predictions SELECT 'ck-9', frame_id, instance, class_id, confidence, box_x, box_y, box_width, "
         "box_height FROM predictions",
@@ -77,6 +90,8 @@ def test_frames_of_nobody_are_removed(archive: Archive) -> None:
 def test_rows_that_are_lost_are_asked_for_again(
     archive: Archive, table: str, asset: str, version: str, job: str
 ) -> None:
+    if asset == "embeddings":
+        version = made_by_the_settings(archive)
     change(archive, f"DELETE FROM {table} WHERE frame_id = {frame_id(1, 2)}")
     assert "clip-1" not in archive.videos.lacking(asset, version)
     (said,) = mend(archive)
@@ -98,7 +113,7 @@ def test_frames_of_a_video_that_is_gone_are_kept(archive: Archive) -> None:
 
 
 def test_a_retirement_that_was_cut_off_is_finished(archive: Archive) -> None:
-    archive.videos.set_status("clip-1", "retired")
+    archive.videos.change_status("clip-1", "indexed", "retired")
     archive.storage.delete(STILL)
     assert any(said.endswith("rows removed") for said in mend(archive))
     assert left(archive) == []
@@ -140,9 +155,38 @@ def test_a_lost_still_is_decoded_again(tmp_path: Path) -> None:
 
 def test_nothing_is_repaired_beside_a_run(tmp_path: Path) -> None:
     archive = empty_archive(tmp_path)
+    archive.storage.write("stills/clip-9/00000000.jpg", b"x")
+    findings = list(verify(archive, now=LATER))
     with dg.instance_for_test() as instance:
         refuse_beside_runs(instance)
         Ticks(archive, instance).launch("score")
         with pytest.raises(RepairRefusedError, match=r"of score is under way; repair when no run is"):
             refuse_beside_runs(instance)
+        ((_, said),) = repaired(archive, Settings(), findings, instance)
+        assert said.startswith("not repaired: run ")
+    assert archive.storage.exists("stills/clip-9/00000000.jpg")
     archive.database.close()
+
+
+def test_the_last_vectors_of_a_video_that_is_gone_are_kept(archive: Archive) -> None:
+    change(archive, f"DELETE FROM embeddings WHERE frame_id = {frame_id(1, 2)}")
+    change(archive, "UPDATE videos SET missing_at = '2026-05-01' WHERE video_id = 'clip-1'")
+    assert any("these are the vectors there are" in said for said in mend(archive))
+    mend(archive)
+    assert len(archive.frames.vectors_of_video("e1", 1)[0]) == 2
+
+
+def test_vectors_that_nobody_makes_any_more_are_kept(archive: Archive) -> None:
+    change(archive, f"DELETE FROM embeddings WHERE frame_id = {frame_id(1, 2)}")
+    assert any("neither the settings nor a model in use ask for e1" in said for said in mend(archive))
+    assert len(archive.frames.vectors_of_video("e1", 1)[0]) == 2
+
+
+def test_vectors_of_a_video_in_parts_are_no_fault_and_stay(archive: Archive) -> None:
+    change(archive, "DELETE FROM video_coverage WHERE asset = 'embeddings' AND video_id = 'clip-1'")
+    notes = [
+        finding for finding in verify(archive, now=LATER) if "video_coverage does not know" in finding.what
+    ]
+    assert [(note.kind, note.repair) for note in notes] == [("note", None)]
+    mend(archive)
+    assert len(archive.frames.vectors_of_video("e1", 1)[0]) == 3

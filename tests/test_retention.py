@@ -87,6 +87,14 @@ def test_a_version_leaves_in_blocks_with_its_coverage(
     assert queries.remove("predictions", "ck-1") == 0
 
 
+def test_a_version_without_coverage_is_one_too(database: Database, rows: ArchiveRows) -> None:
+    rows.add("predictions", checkpoint_id="ck-0", frame_id=frame_id(2, 7))
+    rows.add("embeddings", embedder_id="e0", frame_id=frame_id(2, 7))
+    queries = retention.RetentionQueries(database)
+    assert queries.versions("predictions") == ["ck-0", "ck-1", "ck-2", "ck-3", "ck-4"]
+    assert queries.versions("embeddings") == ["e0"]
+
+
 def test_rows_without_coverage_leave_too(database: Database, rows: ArchiveRows) -> None:
     rows.add("predictions", checkpoint_id="ck-1", frame_id=frame_id(2, 7), instance=3)
     assert retention.RetentionQueries(database).remove("predictions", "ck-1") == 9

@@ -138,14 +138,14 @@ def test_a_run_that_begins_meanwhile_has_the_video_kept(
     ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video_id = ticks.video("a.mp4").video_id
-    mark = VideoRegister.set_status
+    mark = VideoRegister.change_status
 
-    def marked_late(register: VideoRegister, video: str, status: str) -> None:
+    def marked_late(register: VideoRegister, video: str, before: str, status: str) -> bool:
         if status == "retired":
             ticks.launch("ingest_videos", {START: video, END: video})
-        mark(register, video, status)
+        return mark(register, video, before, status)
 
-    monkeypatch.setattr(VideoRegister, "set_status", marked_late)
+    monkeypatch.setattr(VideoRegister, "change_status", marked_late)
     assert "of ingest_videos works on" in why(retire(ticks, video_id))
     assert ticks.statuses() == {"a.mp4": "registered", "b.mp4": "registered"}
     assert ticks.archive.monitoring.counts(["frames"])["frames"] == 2

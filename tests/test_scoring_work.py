@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from al_assets.checkpoints.files import save_head, sha256_of
@@ -18,7 +19,7 @@ from resources.compute import Compute
 from resources.database import Database
 from resources.queries.scoring import Unscored
 from resources.slice_writer import SliceWriter
-from resources.slices import Slice
+from resources.slices import KeyRange, Slice
 from resources.storage import Storage
 from support.archive_rows import ArchiveRows
 from support.digits import digit_frames, trained_head
@@ -111,6 +112,18 @@ def test_no_part_but_that_of_a_single_video_has_more_frames_than_asked() -> None
     assert [video for part in parts for video in part.ends] == videos
     assert all(sum(v.frames for v in part.ends) <= 20 or part.keys for part in parts)
     assert [part.keys for part in parts if part.keys] == [23] * sum(video.frames > 20 for video in videos)
+
+
+def test_a_long_video_is_one_slice_where_readers_follow_the_model(archive: Archive) -> None:
+    (model,) = archive.models.all()
+    whole = list(Compute().stream(ScoringWork(archive, model, whole=True), plan_items(plan(archive, 7), 2)))
+    cut = list(stream(archive, 7))
+    assert [len(part.rows["frame_scores"]) for part in whole] == [5, 40, 15]
+    assert whole[1].where["frame_scores.frame_id"] == KeyRange(*frame_range(2))
+    for table in ("frame_scores", "predictions"):
+        one, other = (pa.concat_tables([part.rows[table] for part in parts]) for parts in (whole, cut))
+        assert one.equals(other)
+    assert [None if part.rows["video_coverage"] is None else 1 for part in whole] == [1, 1, 1]
 
 
 def test_the_pieces_of_a_video_are_scored_by_one_worker(archive: Archive) -> None:

@@ -143,7 +143,7 @@ def test_new_videos_are_no_fault(file_archive: Archive) -> None:
         ),
         (
             f"UPDATE predictions SET frame_id = {frame_id(2, 0)}",
-            "orphan rows",
+            "note",
             "1 rows of predictions of ck-1 for clip-2, which video_coverage does not know",
         ),
         (
@@ -169,7 +169,7 @@ def test_new_videos_are_no_fault(file_archive: Archive) -> None:
 def test_rows_that_do_not_fit_are_named(archive: Archive, statement: str, kind: str, what: str) -> None:
     change(archive, statement)
     assert any(k == kind and what in said for k, said in found(archive)), found(archive)
-    assert all(finding.fails for finding in run(archive) if finding.kind == kind)
+    assert all(finding.fails == (kind != "note") for finding in run(archive) if finding.kind == kind)
 
 
 @pytest.mark.parametrize(

@@ -111,38 +111,31 @@ def verify_archive(
 
     environment = read_environment()
     archive = open_archive(environment)
-    if repair:
-        _refuse_beside_runs(environment)
     faults, repairs = 0, []
     for finding in verify(archive, deep=deep):
         _say(finding.line)
         faults += finding.fails
         repairs += [finding] if repair and finding.repair else []
-    faults -= _repair(archive, environment, repairs)
+    faults -= _repair(archive, environment, repairs) if repairs else 0
     _say(f"{faults} faults" if faults else "the archive is whole")
     if faults:
         raise typer.Exit(1)
 
 
-def _refuse_beside_runs(environment: Environment) -> None:
-    from al_assets.home import open_instance
-    from al_assets.repairs import refuse_beside_runs
-
-    if not (environment.dagster_home / "dagster.yaml").exists():
-        return  # Dagster never ran here
-    with open_instance(environment) as instance:
-        refuse_beside_runs(instance)
-
-
 def _repair(archive: Archive, environment: Environment, findings: list[Finding]) -> int:
-    """Repair and say so; returns the faults that are no more."""
+    """Repair and say so, each while no run is under way; returns the faults that are no more."""
+    from contextlib import nullcontext
+
+    from al_assets.home import open_instance
     from al_assets.repairs import repaired
     from al_assets.settings import load_settings
 
+    there = (environment.dagster_home / "dagster.yaml").exists()
     done = 0
-    for finding, said in repaired(archive, load_settings(environment.settings_path), findings):
-        _say(f"repair: {finding.what}: {said}")
-        done += finding.fails and not said.startswith("not repaired")
+    with open_instance(environment) if there else nullcontext() as instance:
+        for finding, said in repaired(archive, load_settings(environment.settings_path), findings, instance):
+            _say(f"repair: {finding.what}: {said}")
+            done += finding.fails and not said.startswith("not repaired")
     return done
 
 

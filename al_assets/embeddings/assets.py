@@ -12,7 +12,7 @@ from al_assets.azure_embedding import embed_in_azure
 from al_assets.code_versions import PICTURES
 from al_assets.conversion import converted, split
 from al_assets.embedding_slices import EmbeddingSlices
-from al_assets.embedding_work import EmbeddingWork
+from al_assets.embedding_work import ITEM_FRAMES, SHARED_ITEM_FRAMES, EmbeddingWork, on_cluster
 from al_assets.embeddings.configured import configured_embedder
 from al_assets.frame_slices import FRAMES_TOLD
 from al_assets.frames.assets import frames
@@ -57,7 +57,8 @@ def embeddings(
     Vectors that a projection makes of others are made of those, without the video.
     A video that cannot be read is named when all others are done, and the run fails then.
     """
-    work = EmbeddingWork(archive.storage, settings.embeddings)
+    own = settings.embeddings
+    work = EmbeddingWork(archive.storage, on_cluster(own, compute.cpus) if compute.shared else own)
     chosen = [v for v in archive.videos.get(context.partition_keys) if v.status in ("indexed", "partial")]
     versions = vector_versions(archive, settings.embeddings)
     blocks, rest = split(archive, versions, chosen)
@@ -65,7 +66,8 @@ def embeddings(
         embedded = embed_in_azure(context, archive, settings.embeddings, rest, compute)
     else:
         slices = EmbeddingSlices(archive, versions, rest, context.log.info, told_from=FRAMES_TOLD)
-        embedded = slices.written(compute.stream(work, slices.items()))
+        frames_an_item = SHARED_ITEM_FRAMES if compute.shared else ITEM_FRAMES
+        embedded = slices.written(compute.stream(work, slices.items(frames_an_item)))
     embedded.slices = chain(converted(archive, versions, blocks), embedded.slices)
     return dg.MaterializeResult(
         value=embedded,

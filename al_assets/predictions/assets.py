@@ -26,8 +26,8 @@ def predictions(
 ) -> dg.MaterializeResult:
     """Scores and predicted classes of every frame by the model to serve, and by the serving one meanwhile.
 
-    Blocks are committed one by one under a version that no reader follows yet; a run that died goes on where
-    it stopped.
+    Parts are committed one by one under a version that no reader follows yet, those of the serving model by whole
+    videos; a run that died goes on where it stopped.
     """
     models = {
         m.checkpoint_id: m for m in (archive.models.target(), archive.models.serving()) if m is not None
@@ -36,11 +36,13 @@ def predictions(
     context.log.info(
         "; ".join(f"{name}: {len(videos)} videos to score" for name, videos in todo.items()) or "no model yet"
     )
+    serving = archive.models.serving()
+    followed = serving.checkpoint_id if serving is not None else ""
     slices = (
         part
         for name, videos in todo.items()
         for part in compute.stream(
-            ScoringWork(archive, models[name]),
+            ScoringWork(archive, models[name], whole=name == followed),
             plan_items(plan_parts(videos, partial(archive.frames.embedded_ids, models[name].embedder_id))),
         )
     )

@@ -39,11 +39,22 @@ class RetentionQueries:
     database: Database
 
     def versions(self, asset: Versioned) -> list[str]:
-        """Versions that cover any video, in order of name."""
+        """Versions that cover any video or have any row, in order of name.
+
+        Jumps from version to version along the clustered keys: a run that was cut off leaves rows without coverage.
+        """
         c = video_coverage.c
-        query = sa.select(c.version).where(c.asset == asset).distinct().order_by(c.version)
+        query = sa.select(c.version).where(c.asset == asset).distinct()
         with self.database.read() as connection:
-            return list(connection.scalars(query))
+            found = set(connection.scalars(query))
+            for table in TABLES[asset]:
+                column, last = _version(table), ""
+                while (
+                    name := connection.scalar(sa.select(sa.func.min(column)).where(column > last))
+                ) is not None:
+                    found.add(name)
+                    last = name
+        return sorted(found)
 
     def promoted(self) -> list[str]:
         """Checkpoints that were to serve, each once, the latest decision first."""

@@ -56,6 +56,7 @@ class Video:
     superseded_by: str | None
     registered_at: datetime
     duration_ms: int | None
+    indexed_at: datetime | None = None
 
 
 COLUMNS = tuple(Video.__dataclass_fields__)
@@ -216,11 +217,11 @@ class VideoRegister:
         with self.database.read() as connection:
             return list(connection.scalars(query))
 
-    def set_status(self, video_id: str, status: str) -> None:
-        """Give a video another status and change nothing else of it."""
+    def change_status(self, video_id: str, before: str, status: str) -> bool:
+        """Give a video another status and change nothing else of it; False where it has not the one of before."""
         with self.database.write() as connection:
-            row = sa.update(videos).where(videos.c.video_id == video_id)
-            connection.execute(row.values(status=status))
+            row = sa.update(videos).where(videos.c.video_id == video_id, videos.c.status == before)
+            return connection.execute(row.values(status=status)).rowcount == 1
 
     def retire(self, video_id: str) -> int:
         """Remove a video's frames, vectors, scores and coverage in one transaction; returns rows removed.

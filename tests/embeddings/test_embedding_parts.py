@@ -83,6 +83,19 @@ def test_the_last_part_alone_says_that_a_video_is_covered(made: Embedded) -> Non
     assert len(made.vectors()[0]) == N // 2
 
 
+def test_a_late_part_of_another_run_leaves_the_video_to_do(made: Embedded) -> None:
+    work = EmbeddingWork(made.archive.storage, SETTINGS.embeddings)()
+    versions = VectorVersions.single(work.facts.embedder_id)  # type: ignore[attr-defined]
+    planned = EmbeddingSlices(made.archive, versions, made.archive.videos.all(), print)
+    late = next(iter(planned.written(part for item in planned.items() for part in work(item))))
+    made.embed()
+    assert made.lacking() == 0
+    made.write("embeddings", iter([late]))
+    assert made.lacking() == 1
+    made.embed()
+    assert (made.lacking(), len(made.vectors()[0])) == (0, N // 2)
+
+
 def test_what_is_stored_is_not_decoded_again_and_the_vectors_are_those_of_an_undisturbed_run(
     made: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

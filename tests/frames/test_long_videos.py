@@ -24,8 +24,10 @@ from al_assets.frames.video_reader import VideoReader
 from al_assets.partitions import VIDEOS
 from al_assets.settings import parse_settings
 from al_assets.verification_rows import check_rows
+from resources.errors import DatabaseError
 from resources.queries.verification import open_rows
 from resources.slice_writer import SliceWriter
+from resources.slices import Slice
 from support.clips import render
 from support.frame_runs import Runs
 from support.small_archives import empty_archive
@@ -207,3 +209,36 @@ def test_a_killed_process_leaves_parts_from_which_the_next_goes_on(
     runs.index()
     assert seen.count(0) == 1
     assert table(runs).equals(resumed)
+
+
+def test_of_two_runs_that_read_a_long_video_at_once_one_is_refused(runs: Runs) -> None:
+    writer = SliceWriter(runs.archive.database)
+
+    def passes() -> Iterator[Slice]:
+        video, settings = runs.video("long.mkv"), runs.settings.frames
+        return frame_slices.frame_slices(runs.archive, settings, video, logging.getLogger(__name__))
+
+    def write(part: Slice) -> None:
+        writer.write("frames", part, now=datetime.now(UTC))
+
+    one, other = passes(), passes()
+    late = next(other)
+    for part in islice(one, 4):
+        write(part)
+    stands = table(runs)
+    with pytest.raises(DatabaseError, match="0 rows"):
+        write(late)
+    assert table(runs) == stands
+    for part in one:
+        write(part)
+    assert runs.video("long.mkv").status == "indexed"
+    assert len(table(runs)) == N * 20 // 25
+    assert list(passes()) != []
+
+
+def test_a_video_that_another_run_has_read_meanwhile_is_left_alone(runs: Runs) -> None:
+    waiting = frame_slices.frame_slices(
+        runs.archive, runs.settings.frames, runs.video("long.mkv"), logging.getLogger(__name__)
+    )
+    write_some(runs, None)
+    assert list(waiting) == []
