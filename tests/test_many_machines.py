@@ -40,6 +40,8 @@ frames_per_second = 0.5
 batch_size = 24
 [drift]
 report = false
+[map]
+points = 0
 [sensors]
 interval_seconds = 1
 """

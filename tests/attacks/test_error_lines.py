@@ -19,7 +19,8 @@ SECRET = "Frau Mueller's kitchen"
 
 def embedder(embedder_id: str) -> dict[str, object]:
     row = {"embedder_id": embedder_id, "backbone": "b", "weights_sha256": "0", "projection": None}
-    return {**row, "dimensions": 4, "created_at": NOW}
+    later = ("source_embedder_id", "projection_uri", "projection_sha256", "variance_kept")
+    return {**row, "dimensions": 4, "created_at": NOW, **dict.fromkeys(later)}
 
 
 def serving(slot: int) -> dict[str, object]:

@@ -96,9 +96,13 @@ def test_a_writer_holds_no_batch_that_it_has_written(kind: str) -> None:
         "csv": lambda: AnnotationCsv(sink, SNAPSHOT),
         "parquet": lambda: ParquetFile(sink, SNAPSHOT, ANNOTATIONS),
     }
-    with writers[kind]() as writer:
-        for batch in batches():
-            writer.add(batch)
+    gc.freeze()  # what other tests left need not be looked through each time
+    try:
+        with writers[kind]() as writer:
+            for batch in batches():
+                writer.add(batch)
+    finally:
+        gc.unfreeze()
     rows = {
         "coco": lambda: len(json.loads(sink.getvalue())["annotations"]),
         "csv": lambda: len(sink.getvalue().splitlines()) - 1,
