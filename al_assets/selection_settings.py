@@ -96,7 +96,9 @@ class SelectionSettings(Section):
     )
     evaluation_target: int = Field(200, ge=0, description="Hold-out labels at which the evaluation arm ends.")
     candidates: int = Field(
-        50_000, ge=100, description="Frames a strategy looks at; the rest is cut by the index."
+        50_000,
+        ge=100,
+        description="Frames a strategy looks at; of more, the least certain half and others at random.",
     )
     committee: int = Field(
         5, ge=2, le=50, description="Models in the committee of `bald` and `query_by_committee`."
