@@ -252,10 +252,6 @@ class VideoRegister:
         with self.database.read() as connection:
             return set(connection.scalars(query))
 
-    def registered_since(self, moment: datetime) -> list[str]:
-        """Videos registered after a moment, oldest first."""
-        return self._ids(videos.c.registered_at > moment)
-
     def by_status(self) -> dict[str, int]:
         """Number of videos by status."""
         query = (
