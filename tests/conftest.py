@@ -20,22 +20,6 @@ from support import label_studio as label_studio_server
 from support import servers, sql_server, tsql
 from support.running import running
 
-LONGEST = (
-    "test_many_machines",
-    "test_hands_off",
-    "test_demo",
-    "test_loop",
-    "test_labelling_tool_faults",
-    "test_bench",
-)
-"""Files that take minutes: begun first, so that no process is left alone with one of them at the end."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, all else in its order."""
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
-
 
 @pytest.fixture(scope="session", autouse=True)
 def every_statement_is_tsql() -> Iterator[None]:
