@@ -13,6 +13,7 @@ import pytest
 from resources.environments import process_environment
 from support.helm_values import DEPLOY, ROOT, values
 
+PIP_CONF = "--mount=type=secret,id=pip,target=/etc/pip.conf"
 TEXT = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
 STEPS = [
     step.split(None, 1)
@@ -46,12 +47,17 @@ def test_what_the_wheel_carries_is_copied() -> None:
     assert {*wheel["packages"], *wheel["force-include"], "pyproject.toml", "README.md"} == copied()
 
 
-def test_torch_is_the_pinned_pair_and_comes_from_an_index_without_cuda() -> None:
-    (index,) = of("ARG")
-    assert index == "TORCH_INDEX=https://download.pytorch.org/whl/cpu"
+def test_torch_is_the_pinned_pair() -> None:
     (install,) = [step for step in of("RUN") if "torch==" in step]
     pinned = [need for need in PROJECT["dependencies"] if need.startswith("torch")]
-    assert install == f'pip install --index-url "$TORCH_INDEX" {" ".join(pinned)}'
+    assert install == f"{PIP_CONF} pip install {' '.join(pinned)}"
+
+
+def test_where_packages_come_from_is_the_builders_secret() -> None:
+    assert "index-url" not in TEXT
+    assert of("ARG") == []
+    fetching = [step for step in of("RUN") if "pip " in step and "--no-deps --force" not in step]
+    assert [step.startswith(PIP_CONF) for step in fetching] == [True] * 3
 
 
 def test_the_extras_that_are_installed_exist() -> None:
@@ -86,8 +92,8 @@ def test_it_runs_as_nobody_in_particular_where_the_chart_expects_it() -> None:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built and installed as the Containerfile says, into a folder of its own."""
     folder = tmp_path_factory.mktemp("image")
-    (build,) = [step for step in of("RUN") if step.startswith("pip wheel")]
-    assert build == "pip wheel --no-cache-dir --no-deps --wheel-dir /wheels ."
+    (build,) = [step for step in of("RUN") if "pip wheel" in step]
+    assert build == f"{PIP_CONF} pip wheel --no-cache-dir --no-deps --wheel-dir /wheels ."
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     wheels = str(folder / "wheels")
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, "."], cwd=ROOT, check=True)

@@ -143,7 +143,7 @@ def test_a_run_has_its_own_share_and_the_secrets_and_settings_of_the_code_server
     assert container["resources"]["limits"] == given["limits"]
     sources = [next(iter(filter(None, source.values())))["name"] for source in container["env_from"]]
     assert "al-environment" in sources
-    assert "/home/al/.al" in [mount["mount_path"] for mount in container["volume_mounts"]]
+    assert "/al/archive" in [mount["mount_path"] for mount in container["volume_mounts"]]
     assert pod["security_context"]["run_as_user"] == 1000
 
 
