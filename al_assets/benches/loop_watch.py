@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -20,7 +20,7 @@ INTERVAL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Stage:
-    """One piece of work: seconds, the most memory of the process and its children meanwhile, growth of the database."""
+    """One piece of work: seconds, the most memory of the process and its new children, growth of the database."""
 
     name: str
     seconds: float
@@ -30,9 +30,15 @@ class Stage:
 
 @dataclass
 class Watch:
-    """Looks five times a second at the memory of this process with its children, and at the size of some files."""
+    """Looks five times a second at the size of some files, and at the memory of this process and its new children.
+
+    Processes that were its children before belong to somebody else.
+    """
 
     files: tuple[Path, ...]
+    _others: frozenset[int] = field(
+        default_factory=lambda: frozenset(child.pid for child in psutil.Process().children(recursive=True))
+    )
     _samples: list[tuple[float, float, float]] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -94,9 +100,10 @@ class Watch:
         here = psutil.Process()
         memory = 0
         for process in (here, *here.children(recursive=True)):
-            try:
-                memory += process.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-        size = sum(file.stat().st_size for file in self.files if file.exists())
+            with suppress(psutil.NoSuchProcess):
+                memory += process.memory_info().rss if process.pid not in self._others else 0
+        size = 0
+        for file in self.files:
+            with suppress(FileNotFoundError):
+                size += file.stat().st_size
         self._samples.append((time.time(), memory / MIB, size / MIB))
