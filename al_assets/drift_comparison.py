@@ -7,7 +7,8 @@ for its summary, and memory is bounded by the video.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from al_assets.drift.calibration import adjust
 from al_assets.drift.statistics import Reference, VideoScores, VideoSummary, drift, reference, summarise
 from resources.archive import Archive
+from resources.compute import AHEAD, run_ahead
 from resources.queries.models import Checkpoint
 from resources.queries.monitoring import VIDEO_DRIFT
 from resources.queries.videos import READABLE, Video
@@ -26,6 +28,8 @@ SMALLEST_REFERENCE = 20
 LARGEST_REFERENCE = 400
 """Videos of a reference at most, evenly over the archive: more would not judge better."""
 BLOCK_VIDEOS = 1_000
+RECORDED_VIDEOS = 100
+"""Summaries that are written together: a run that dies makes no more than these again."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,11 @@ def summaries(archive: Archive, embedder_id: str, videos: Sequence[Video]) -> di
     found = {
         str(row.video_id): _summary(row) for row in rows_of(archive.drift.summaries(embedder_id, videos))
     }
-    for video in videos:
-        if video.video_id not in found and (own := _summed_up(archive, embedder_id, video)) is not None:
-            found[video.video_id] = own
-            archive.drift.record_summaries([_summary_row(archive, embedder_id, video, own)])
+    missing = [video for video in videos if video.video_id not in found]
+    for start in range(0, len(missing), RECORDED_VIDEOS):
+        made = _made(archive, embedder_id, missing[start : start + RECORDED_VIDEOS])
+        archive.drift.record_summaries([_summary_row(archive, embedder_id, *each) for each in made])
+        found |= {video.video_id: own for video, own in made}
     return found
 
 
@@ -149,13 +154,20 @@ def _judged(archive: Archive, against: Comparison, block: Sequence[Video], rate:
         yield video_id, drift(summary, answers.get(video_id), against.reference, rate)
 
 
-def _summed_up(archive: Archive, embedder_id: str, video: Video) -> VideoSummary | None:
-    quality = archive.monitoring.quality([video.video_id])
-    _, vectors = archive.frames.vectors_of_video(embedder_id, video.video_no)
-    if quality.empty or not len(vectors):
-        return None
-    light, sharp = quality["brightness"].to_numpy(), quality["sharpness"].to_numpy()
-    return summarise(video.video_id, light, sharp, vectors)
+def _made(archive: Archive, embedder_id: str, videos: Sequence[Video]) -> list[tuple[Video, VideoSummary]]:
+    """Summaries of the videos that have frames and vectors; one video is read while another is summed up."""
+
+    def read() -> Iterator[tuple[Video, np.ndarray, np.ndarray]]:
+        for video in videos:
+            light = archive.monitoring.light(video.video_no)
+            yield video, light, archive.frames.vectors_of_video(embedder_id, video.video_no)[1]
+
+    with closing(run_ahead(read, AHEAD)) as every:
+        return [
+            (video, summarise(video.video_id, light[:, 0], light[:, 1], vectors))
+            for video, light, vectors in every
+            if len(light) and len(vectors)
+        ]
 
 
 def _summary(row: Any) -> VideoSummary:

@@ -7,7 +7,7 @@ A part is a bounded number of frames however long or short videos are. Not here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -67,7 +67,7 @@ class ScoringWork:
         def work(parts: Sequence[Part]) -> Iterator[Slice]:
             vectors = run_ahead(lambda: (read(part.span.first, part.span.last) for part in parts), 1)
             pieces: list[Slice] = []
-            with closing(vectors):
+            with closing(vectors), _one_core_left():
                 for part, found in zip(parts, vectors, strict=True):
                     pieces.append(self._slice(head, part, found))
                     if part.ends or not self.whole:
@@ -117,6 +117,19 @@ class ScoringWork:
                 for video in part.ends
             ]
         )
+
+
+@contextmanager
+def _one_core_left() -> Iterator[None]:
+    """torch on one core less: a product in as many parts as there are cores waits for the one beside the writer."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads - 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _joined(pieces: Sequence[Slice]) -> Slice:

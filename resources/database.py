@@ -25,6 +25,8 @@ from resources.errors import BusyDatabaseError, CommitInDoubtError, DatabaseErro
 Result = TypeVar("Result")
 
 BATCH_ROWS = 10_000
+RAW_ROWS = 100
+"""Rows at a time of what needs no types: freed in larger pieces, their memory goes back to the system every time."""
 ATTEMPTS = 8
 RESUME_SECONDS = 90
 """A serverless database that was paused is there again after a minute or so."""
@@ -122,6 +124,19 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]
             result = connection.execute(statement, dict(parameters or {}))
             names, types = list(result.keys()), _types(statement, len(result.keys()))
             return arrow_results.read_table(self._rows(result), names, types)
+
+    def raw_rows(self, statement: sa.Executable) -> Iterator[Sequence[Sequence[Any]]]:
+        """The result as the driver gives it, some rows at a time: for what needs no types."""
+        with self.read() as connection:
+            yield from self.raw_rows_on(connection, statement)
+
+    def raw_rows_on(
+        self, connection: sa.Connection, statement: sa.Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """`raw_rows` on a connection of `read`, for several results of one state."""
+        fetch = self._rows(connection.execute(statement, dict(parameters or {})))
+        while rows := fetch(RAW_ROWS):
+            yield rows
 
     def stream(self, statement: sa.Executable, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The result in batches of at most `batch_rows` rows, which is all that is in memory at a time.

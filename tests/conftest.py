@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,13 @@ import sqlalchemy as sa
 from azure.storage.blob import BlobServiceClient
 from dagster_azure.blob import AzureBlobStorageKeyCredential
 
+from al_assets import cli
 from resources import tables
 from resources.database import Database
 from resources.storage import Storage
 from support import label_studio as label_studio_server
 from support import servers, sql_server, tsql
+from support.command_line import Al
 from support.running import running
 
 
@@ -135,6 +138,27 @@ def storage(request: pytest.FixtureRequest) -> Storage:
     """Empty storage, once per kind."""
     found: Storage = request.getfixturevalue(f"{request.param}_storage")
     return found
+
+
+@pytest.fixture
+def al(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Al:
+    """`al` with arguments and variables of the environment, at home in `tmp_path / "home"`."""
+    for name in ("AL_DATABASE_URL", "AL_STORAGE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    monkeypatch.setenv("AL_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["al", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
 
 
 def _create_database(server: servers.PostgreSQL, name: str, *, template: str | None) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from al_assets.archives import NotSetUpError, open_archive, preview_export
-from al_assets.cli import main
 from al_assets.home import prepare
 from al_assets.keys import frame_id
 from al_assets.status import status_lines
 from resources.archive import Archive
 from resources.environments import Environment, read_environment
 from support.archive_rows import ArchiveRows
-
-Al = Callable[..., tuple[int, str, str]]
+from support.command_line import Al
 
 
 @pytest.fixture
@@ -30,27 +26,6 @@ def environment(tmp_path: Path) -> Environment:
     ArchiveRows(archive.database).video(1, [0, 1000])
     archive.database.close()
     return found
-
-
-@pytest.fixture
-def al(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Al:
-    """`al` with arguments, in a home of its own: exit status, stdout, stderr."""
-    for name in ("AL_DATABASE_URL", "AL_STORAGE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
-    monkeypatch.setenv("AL_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["al", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 def test_there_is_no_archive_before_one_was_made(tmp_path: Path) -> None:

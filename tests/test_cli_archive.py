@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from al_assets.cli import main
 from resources.archive import Archive
+from support.command_line import Al
 from support.small_archives import empty_archive
 from support.whole_archive import whole_archive
-
-Al = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -26,24 +23,9 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 
 @pytest.fixture
-def al(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Al:
-    """`al` with arguments: exit status, stdout, stderr."""
-    for name in ("AL_DATABASE_URL", "AL_STORAGE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
-    monkeypatch.setenv("AL_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["al", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+def al(al: Al, archive: Archive) -> Al:
+    """`al` at home in that archive."""
+    return al
 
 
 def test_an_export_says_what_it_wrote_and_its_snapshot(al: Al, tmp_path: Path) -> None:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from al_assets.archives import make_archive
-from al_assets.cli import main
 from al_assets.headless import Headless
 from resources.environments import read_environment
 from support.clips import render
-
-Al = Callable[..., tuple[int, str, str]]
+from support.command_line import Al
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("AL_DATABASE_URL", "AL_STORAGE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
-    monkeypatch.setenv("AL_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
+def home(tmp_path: Path) -> Path:
+    """A home with a good and a broken video."""
     place = tmp_path / "home" / "storage" / "videos"
     place.mkdir(parents=True)
     render(place / "good.mp4", n=2)
@@ -32,17 +24,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def al(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Al:
-    """`al` with arguments: exit status, stdout, stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["al", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+def al(al: Al, home: Path) -> Al:
+    """`al` in that home."""
+    return al
 
 
 def broken(home: Path) -> str:

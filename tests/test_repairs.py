@@ -19,7 +19,7 @@ from resources.storage import Storage
 from support.clips import render
 from support.small_archives import empty_archive
 from support.ticks import Ticks
-from support.whole_archive import STILL, whole_archive
+from support.whole_archive import STILL, change, whole_archive
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 
@@ -32,11 +32,6 @@ def archive(database: Database, local_storage: Storage) -> Archive:
 @pytest.fixture
 def file_archive(sqlite_database: Database, local_storage: Storage) -> Archive:
     return whole_archive(sqlite_database, local_storage)
-
-
-def change(archive: Archive, statement: str) -> None:
-    with archive.database.write() as connection:
-        connection.exec_driver_sql(statement)
 
 
 def made_by_the_settings(archive: Archive) -> str:

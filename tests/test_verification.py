@@ -14,7 +14,7 @@ from resources.database import Database
 from resources.storage import Storage, StorageError
 from resources.tables import metadata
 from support.archive_rows import ArchiveRows
-from support.whole_archive import REPORT, STILL, TASKS, whole_archive
+from support.whole_archive import REPORT, STILL, TASKS, change, whole_archive
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 
@@ -36,12 +36,6 @@ def run(archive: Archive, *, deep: bool = False) -> list[Finding]:
 
 def found(archive: Archive, *, deep: bool = False) -> list[tuple[str, str]]:
     return [(finding.kind, finding.what) for finding in run(archive, deep=deep)]
-
-
-def change(archive: Archive, *statements: str) -> None:
-    with archive.database.write() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
 
 
 @pytest.mark.parametrize("deep", [False, True])

@@ -30,6 +30,8 @@ TWO_SIDED = frozenset({"brightness", "sharpness", "confidence", "margin"})
 PRIOR_FRAMES = 5.0
 """Frames of the reference's mix that a video's own is mixed with: that of a short video would be odd by chance."""
 DARKEST = 1e-3
+PIECE = 1_024
+"""Vectors at a time, so that their float32 stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,13 @@ def summarise(video_id: str, brightness: Floats, sharpness: Floats, vectors: Flo
     """A video's summary from its frames: brightness (n,) in [0, 1], sharpness (n,), vectors (m, d), n and m >= 1."""
     if not len(brightness) or not len(vectors):
         raise ValueError(f"{video_id} has no frame to summarise")
-    rows = vectors.astype(np.float32)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    mean = rows.mean(axis=0)
+    from al_assets.checkpoints.heads import as_float32  # loads torch, which the code server must not
+
+    mean = np.zeros(vectors.shape[1])
+    for start in range(0, len(vectors), PIECE):
+        rows = as_float32(vectors[start : start + PIECE]).numpy()
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        mean += (1 / np.maximum(lengths, 1e-12)) @ rows / len(vectors)
     return VideoSummary(
         video_id,
         len(brightness),

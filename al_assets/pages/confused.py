@@ -29,8 +29,8 @@ EXAMPLES = 3
 DOUBTFUL = 4
 SEEN = 200
 """Doubtful frames of a pair that its light is measured on, and labelled ones that examples are taken from, at most."""
-SAMPLED_VIDEOS = 300
-"""Videos that pairs are counted on in a large archive."""
+SAMPLED_FRAMES = 200_000
+"""Frames that pairs are counted on in a large archive, about."""
 LIGHT_VIDEOS = 50
 """Videos of the archive that stand for its light."""
 COLUMNS = {
@@ -60,7 +60,7 @@ class _Pair:
 def confused_section(archive: Archive, serving: Checkpoint | None, confusion: Confusion | None) -> Section:
     """The pairs in a table, and the first of them with stills and what may be behind it."""
     title = "Pairs that confuse the model most, and why"
-    drawn = archive.progress.sample(SAMPLED_VIDEOS) if serving is not None and is_large(archive) else None
+    drawn = _drawn(archive) if serving is not None and is_large(archive) else None
     listed = (
         archive.reports.confused_pairs(LISTED)
         if serving is None or drawn is None
@@ -78,6 +78,12 @@ def confused_section(archive: Archive, serving: Checkpoint | None, confusion: Co
     places = archive.reports.places(wanted)
     parts = [_part(pair, pictures, places) for pair in pairs]
     return Section(title, note, table=_table(listed), parts=parts)
+
+
+def _drawn(archive: Archive) -> list[int]:
+    """Numbers of videos with about SAMPLED_FRAMES frames together, and at least of LIGHT_VIDEOS."""
+    share = SAMPLED_FRAMES / max(archive.frames.count(), SAMPLED_FRAMES)
+    return archive.progress.sample(max(LIGHT_VIDEOS, round(share * len(archive.videos.partition_keys()))))
 
 
 def _table(listed: pd.DataFrame) -> pd.DataFrame:

@@ -32,19 +32,21 @@ def seen_sections(archive: Archive, videos: pd.DataFrame) -> list[Section]:
     """Frames by class, and by class and time; videos: rows of the overview."""
     serving = archive.models.serving()
     found = archive.large_reports.class_frames(serving.checkpoint_id if serving else None)
+    note = f"Frames on which people, or the serving model, see each class; commonest first. {NOTE}"
+    classes = class_section("Who is seen how often", note, found)
+    return [classes, _timeline(archive, serving.checkpoint_id if serving else None, videos, found)]
+
+
+def class_section(title: str, note: str, found: pd.DataFrame) -> Section:
+    """Labelled and predicted frames by class; found: rows of `LargeReportQueries.class_frames`."""
     counts = {
         kind: dict(zip(found["class_name"], found[f"{kind}_frames"], strict=True))
         for kind in ("labelled", "predicted")
     }
     table = found[["class_name", "labelled_frames", "predicted_frames"]]
-    classes = Section(
-        "Who is seen how often",
-        f"Frames on which people, or the serving model, see each class; commonest first. {NOTE}",
-        class_distribution_svg(counts),
-        table.rename(columns=lambda name: name.replace("_", " ")),
-        alt="Bars of frames by class; the table below has the numbers.",
-    )
-    return [classes, _timeline(archive, serving.checkpoint_id if serving else None, videos, found)]
+    alt = "Bars of frames by class; the table below has the numbers."
+    table = table.rename(columns=lambda name: name.replace("_", " "))
+    return Section(title, note, class_distribution_svg(counts), table, alt=alt)
 
 
 def _timeline(

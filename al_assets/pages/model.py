@@ -10,6 +10,7 @@ import pandas as pd
 from al_assets.drift.assets import PER_VIDEO
 from al_assets.labelling_progress import number
 from al_assets.pages.confused import confused_section
+from al_assets.pages.large_archive import NOTE, class_section, is_large
 from al_assets.pages.measurements import (
     comparison_section,
     confusion_section,
@@ -64,13 +65,6 @@ def summary(archive: Archive, metric: str) -> str:
 
 def model_sections(archive: Archive, settings: Settings, plot: str) -> list[Section]:
     """Sections of the report. plot: the learning curve."""
-    distribution = archive.monitoring.view("class_distribution")
-    counts = {
-        "labelled": dict(zip(distribution["class_name"], distribution["labelled_frames"], strict=True)),
-        "predicted only": dict(
-            zip(distribution["class_name"], distribution["predicted_frames"], strict=True)
-        ),
-    }
     decisions = archive.models.decisions()[
         ["decided_at", "checkpoint_id", "promoted", "decided_by", "reason"]
     ]
@@ -84,7 +78,7 @@ def model_sections(archive: Archive, settings: Settings, plot: str) -> list[Sect
         comparison_section(archive, settings),
         Section("Decisions", "By rule or by hand, newest first.", table=decisions.iloc[::-1]),
         Section("Labels to look at again", REVIEW, table=_doubted(archive)),
-        Section("Classes", svg=class_distribution_svg(counts), table=_by_frames(distribution)),
+        _classes(archive, serving),
         _drift(archive, serving),
         Section("Newest batch", "With its stills in the batch report.", table=_batch(archive)),
         Section("Videos that could not be read whole", table=failed_videos(archive)),
@@ -158,9 +152,20 @@ def _f1(each: ClassQuality) -> float:
     return each.measures["f1"].value if "f1" in each.measures else 2.0
 
 
-def _by_frames(distribution: pd.DataFrame) -> pd.DataFrame:
+def _classes(archive: Archive, serving: Checkpoint | None) -> Section:
+    if is_large(archive):
+        found = archive.large_reports.class_frames(serving.checkpoint_id if serving else None)
+        return class_section("Classes", NOTE, found)
+    distribution = archive.monitoring.view("class_distribution")
+    counts = {
+        "labelled": dict(zip(distribution["class_name"], distribution["labelled_frames"], strict=True)),
+        "predicted only": dict(
+            zip(distribution["class_name"], distribution["predicted_frames"], strict=True)
+        ),
+    }
     found = distribution.sort_values(["frames", "class_name"], ascending=[False, True])
-    return found.rename(columns=lambda name: name.replace("_", " "))
+    table = found.rename(columns=lambda name: name.replace("_", " "))
+    return Section("Classes", svg=class_distribution_svg(counts), table=table)
 
 
 def _advice(archive: Archive) -> str:

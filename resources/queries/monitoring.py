@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from al_assets.keys import frame_range
 from resources import restrictions
 from resources.database import Database
 from resources.partition_rows import of_partitions
@@ -78,6 +80,13 @@ class MonitoringQueries:
                 parts.append(found.to_pandas())
         columns = ["frame_id", "video_id", "brightness", "sharpness"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+    def light(self, video_no: int) -> np.ndarray:
+        """Brightness and sharpness of a video's frames in order: (n, 2) float64, NaN where not measured."""
+        span = frames.c.frame_id.between(*frame_range(video_no))
+        query = sa.select(frames.c.brightness, frames.c.sharpness).where(span).order_by(frames.c.frame_id)
+        parts = [np.array(rows, np.float64) for rows in self.database.raw_rows(query)]
+        return np.concatenate(parts) if parts else np.empty((0, 2))
 
     def trained_on(self, training_set_id: str) -> list[str]:
         """Videos with frames in the training part of a training set."""

@@ -195,8 +195,8 @@ class OpenFrames:
         number = int(self.clips()[at])
         first, last = frame_range(number)
         query = self._keys_of[0 if self._whole[at] else 1]
-        rows = connection.execute(query, {"first": first, "last": last}).scalars().all()
-        keys = np.array(rows, dtype=np.int64)
+        rows = self.database.raw_rows_on(connection, query, {"first": first, "last": last})
+        keys = np.array([key for part in rows for (key,) in part], dtype=np.int64)
         low, high = np.searchsorted(self._held, [first, last + 1])
         keys = np.setdiff1d(keys, self._held[low:high], assume_unique=True)
         if len(keys) != self._counts[at]:

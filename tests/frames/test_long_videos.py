@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 
-import dagster as dg
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -21,7 +19,6 @@ from al_assets import frame_slices
 from al_assets.findings import Finding
 from al_assets.frames import indexing, seeking
 from al_assets.frames.video_reader import VideoReader
-from al_assets.partitions import VIDEOS
 from al_assets.settings import parse_settings
 from al_assets.verification_rows import check_rows
 from resources.errors import DatabaseError
@@ -30,7 +27,6 @@ from resources.slice_writer import SliceWriter
 from resources.slices import Slice
 from support.clips import render
 from support.frame_runs import Runs
-from support.small_archives import empty_archive
 
 N = 120
 
@@ -41,27 +37,17 @@ def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexing, "PART_ROWS", 10)
 
 
-@pytest.fixture(scope="module")
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
-
-
 @pytest.fixture
-def runs(tmp_path: Path, instance: dg.DagsterInstance) -> Iterator[Runs]:
-    for key in instance.get_dynamic_partitions(str(VIDEOS.name)):
-        instance.delete_dynamic_partition(str(VIDEOS.name), key)
-    archive = empty_archive(tmp_path)
-    made = Runs(archive, instance)
-    made.settings = parse_settings({"frames": {"frames_per_second": 20}})
+def runs(runs: Runs) -> Runs:
+    """An archive with one long video."""
+    runs.settings = parse_settings({"frames": {"frames_per_second": 20}})
     ground = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
     pictures = [np.roll(ground, (at // 8 * 5, at // 8 * 6), axis=(0, 1)) for at in range(N)]
-    (made.root / "videos").mkdir(exist_ok=True)
-    render(made.root / "videos/long.mkv", pictures, gop=12, b_frames=2)
-    made.touch("videos/long.mkv")
-    made.look()
-    yield made
-    archive.database.close()
+    (runs.root / "videos").mkdir(exist_ok=True)
+    render(runs.root / "videos/long.mkv", pictures, gop=12, b_frames=2)
+    runs.touch("videos/long.mkv")
+    runs.look()
+    return runs
 
 
 def table(runs: Runs) -> pa.Table:

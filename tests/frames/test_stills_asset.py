@@ -2,30 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import dagster as dg
-import pytest
-
-from al_assets.partitions import VIDEOS
 from support.frame_runs import Runs
-from support.small_archives import empty_archive
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
-
-
-@pytest.fixture
-def runs(tmp_path: Path, instance: dg.DagsterInstance) -> Iterator[Runs]:
-    for key in instance.get_dynamic_partitions(str(VIDEOS.name)):
-        instance.delete_dynamic_partition(str(VIDEOS.name), key)
-    archive = empty_archive(tmp_path)
-    yield Runs(archive, instance)
-    archive.database.close()
 
 
 def test_a_folder_of_stills_that_grows_never_renumbers(runs: Runs) -> None:

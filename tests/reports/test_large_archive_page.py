@@ -23,3 +23,4 @@ def test_a_large_archive_has_its_pages_and_they_say_what_was_counted(
     assert "Predicted frames over time" in text
     model = (made.reports / "model_report.html").read_text(encoding="utf-8")
     assert "videos, drawn from the archive." in model
+    assert "counts predicted frames, not sightings" in model

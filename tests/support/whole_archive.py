@@ -52,6 +52,13 @@ def whole_archive(database: Database, storage: Storage) -> Archive:
     return archive
 
 
+def change(archive: Archive, *statements: str) -> None:
+    """Damage the archive by SQL."""
+    with archive.database.write() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
 def arrivals(archive: Archive):
     """What lies under videos/."""
     files = archive.storage.list("videos/")
