@@ -92,24 +92,29 @@ class VideoSlices:
     def of_video(self) -> Iterator[Slice]:
         """The slices of a video: from where an earlier run was stopped, where that is possible."""
         in_parts = self.video.status not in READABLE
-        if in_parts and (now := self._now()) is not None and now.status in READABLE:
+        if (now := self._now()) is None:
+            return
+        if in_parts and now.status in READABLE:
             self.log.info(f"{self.video.path} was read by another run meanwhile")
             return
-        start = self._last_part() if in_parts else None
+        # What no run has ever written of has no parts, and no points to look for.
+        start = self._last_part() if in_parts and now.indexed_at is not None else None
         if start is not None:
             try:
-                yield from self._pass(start, in_parts=True)
+                yield from self._pass(start, now.indexed_at, in_parts=True)
                 return
             except SeekRefusedError as refused:
                 self.log.info(f"{self.video.path}: read again from its first frame: {refused}")
-        yield from self._pass(None, in_parts=in_parts)
+        yield from self._pass(None, now.indexed_at, in_parts=in_parts)
 
     def _last_part(self) -> DecodingPoint | None:
         points = self.archive.frames.points_of(self.video.video_no, self._made_with)
         ends = [point for point in points if can_go_on(point)]
         return max(ends, key=lambda point: point.frame_index) if ends else None
 
-    def _pass(self, start: DecodingPoint | None, *, in_parts: bool) -> Iterator[Slice]:
+    def _pass(
+        self, start: DecodingPoint | None, claim: datetime | None, *, in_parts: bool
+    ) -> Iterator[Slice]:
         source = self.archive.storage.source(f"{AREA}/{self.video.path}")
         with nullcontext(source) if isinstance(source, str) else closing(source):
             index = index_video(
@@ -124,12 +129,12 @@ class VideoSlices:
             if start is not None:
                 first = start.frame_index + 1
                 self.log.info(f"{self.video.path}: goes on behind frame {start.frame_index}, which is stored")
-            yield from self._parts(index, first, in_parts=in_parts)
+            yield from self._parts(index, first, claim, in_parts=in_parts)
 
-    def _parts(self, index: VideoIndex, first: int, *, in_parts: bool) -> Iterator[Slice]:
+    def _parts(
+        self, index: VideoIndex, first: int, claim: datetime | None, *, in_parts: bool
+    ) -> Iterator[Slice]:
         rows, points = _spool(), list[DecodingPoint]()
-        (row,) = self.archive.videos.get([self.video.video_id])
-        claim = row.indexed_at
         try:
             for piece in index.pieces():
                 points += piece.points
@@ -152,7 +157,7 @@ class VideoSlices:
             if done is not None:
                 yield done
                 # Points of an older pass go with their rows.
-                if points or self.archive.frames.points_of(self.video.video_no):
+                if points or (claim is not None and self.archive.frames.points_of(self.video.video_no)):
                     yield self._points(points, first)
         finally:
             rows.close()
@@ -165,7 +170,7 @@ class VideoSlices:
 
     def _now(self) -> Video | None:
         """The video's row as it is now; None where it is part of the archive no more."""
-        (now,) = self.archive.videos.get([self.video.video_id])
+        now = self.archive.videos.one(self.video.video_id)
         if now.status in LIVE:
             return now
         self.log.info(f"{self.video.path} is {now.status} since this run began; nothing is written")

@@ -15,14 +15,14 @@ from al_assets.automation import REASON_TAG
 from al_assets.definitions import build_defs
 from al_assets.embedder_choice import lacking_vectors
 from al_assets.home import open_instance, prepare
-from al_assets.partitions import VIDEOS
+from al_assets.partitions import RANGE_END, RANGE_START, VIDEOS
 from al_assets.settings import Settings, load_settings
 from resources.archive import Archive
 from resources.environments import Environment
 from resources.queries.backfill import FailedVideo
 from resources.queries.videos import LIVE, Video
 from sensors.label_exports import register_exports
-from sensors.runs import RANGE_END, RANGE_START, in_flight
+from sensors.runs import in_flight
 from sensors.video_arrivals import add_keys, ingestion
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}

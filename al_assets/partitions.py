@@ -3,10 +3,17 @@
 import dagster as dg
 
 VIDEOS = dg.DynamicPartitionsDefinition(name="videos")
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 KEYS_AT_MOST = 100_000
 """Partition keys that Dagster recommends at most for one asset."""
 KEYS_NEAR = 80_000
+
+
+def range_of(run: dg.DagsterRun) -> tuple[str, str]:
+    """First and last partition key of a run; empty where it has none."""
+    first = run.tags.get(RANGE_START) or run.tags.get("dagster/partition", "")
+    return first, run.tags.get(RANGE_END) or first
 
 
 def keys_warning(keys: int) -> str:

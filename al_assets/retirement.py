@@ -5,10 +5,9 @@ from pydantic import Field
 
 from al_assets.automation import IN_FLIGHT
 from al_assets.ingest_plan import keys_between
-from al_assets.partitions import VIDEOS
+from al_assets.partitions import VIDEOS, range_of
 from resources.archive import Archive
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 HARMLESS = ("simulate", "sync_labels", "make_reports", "retire_video")
 """Jobs over all videos that write no row of a video. Any other, if it began before, could write rows of the video after
 it is gone."""
@@ -54,8 +53,8 @@ def _in_the_way(instance: dg.DagsterInstance, video_id: str, partitions: str) ->
     """A run or backfill in flight that may write the video, in whatever job it was launched."""
     order = instance.get_dynamic_partitions(partitions)
     for run in instance.get_runs(dg.RunsFilter(statuses=list(IN_FLIGHT))):
-        first = run.tags.get(RANGE_START) or run.tags.get("dagster/partition", "")
-        keys = keys_between(first, run.tags.get(RANGE_END) or first, order)
+        first, last = range_of(run)
+        keys = keys_between(first, last, order)
         # A range whose end is no key any more may hold any video.
         covers = video_id in keys or not keys
         if covers if first else run.job_name not in HARMLESS:

@@ -15,11 +15,11 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from al_assets.automation import counted
 from al_assets.jobs import INGEST_ASSETS
+from al_assets.partitions import RANGE_END, RANGE_START
 from al_assets.settings import Settings
 from resources.alerts import AlertError, Alerts
 from resources.archive import Archive
 from sensors.failures import without_secrets
-from sensors.runs import RANGE_END, RANGE_START
 
 CAUSE_LENGTH = 500
 CARRIED_OUT = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}

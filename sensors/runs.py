@@ -13,9 +13,9 @@ import dagster as dg
 from al_assets.automation import FAILED_TAG, IN_FLIGHT, REASON_TAG, WORK_TAG
 from al_assets.ingest_plan import keys_between
 from al_assets.jobs import INGEST, INGEST_ASSETS, LEARN_ASSETS, SYNC
+from al_assets.partitions import range_of
 from resources.queries.chunks import in_chunks
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 ANY_ASSETS = "__ASSET_JOB"
 """Dagster's own job, as which assets run that a person materialises in the UI."""
 SYNC_ASSETS = ("labelling_project",)
@@ -86,12 +86,6 @@ def request(job: str, reason: str, work: str, *, assets: Sequence[str] = (), **t
     return dg.RunRequest(
         job_name=job, tags={REASON_TAG: reason, WORK_TAG: work, **tags}, asset_selection=chosen
     )
-
-
-def range_of(run: dg.DagsterRun) -> tuple[str, str]:
-    """First and last partition key of a run."""
-    first = run.tags.get(RANGE_START) or run.tags.get("dagster/partition", "")
-    return first, run.tags.get(RANGE_END) or first
 
 
 @dataclass(frozen=True)

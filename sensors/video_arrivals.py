@@ -14,12 +14,12 @@ from al_assets.embedder_choice import embedder_to_read, lacking_vectors, wanted_
 from al_assets.frames.registration import Registration
 from al_assets.ingest_order import ranks
 from al_assets.ingest_plan import IngestPlan, IngestState, plan_ingest
-from al_assets.partitions import VIDEOS
+from al_assets.partitions import RANGE_END, RANGE_START, VIDEOS
 from al_assets.settings import Settings
 from resources.archive import Archive
 from resources.queries.labels import UNCLAIMED
 from resources.queries.videos import expected_version
-from sensors.runs import RANGE_END, RANGE_START, IngestRuns, busy, digest, ended, request
+from sensors.runs import IngestRuns, busy, digest, ended, request
 
 FAULTS_SHOWN = 5
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from al_assets.keys import FRAMES_PER_VIDEO, frame_range
 from resources.database import Database
-from resources.queries.verification import VERSION
+from resources.queries.verification import VERSION, version_column
 from resources.slice_writer import table_named
 from resources.tables import frames, video_coverage, videos
 
@@ -60,7 +60,7 @@ class RepairQueries:
         Jumps from video to video along the clustered key.
         """
         own = table_named(table)
-        mine = sa.true() if version is None else _version(table) == version
+        mine = sa.true() if version is None else version_column(table) == version
         with self.database.read() as connection:
             known = set(connection.scalars(sa.select(videos.c.video_no)))
         removed, after = 0, -1
@@ -80,12 +80,8 @@ class RepairQueries:
             return connection.execute(statement).rowcount
 
 
-def _version(table: str) -> sa.Column[str]:
-    (key,) = VERSION[table].primary_key
-    column: sa.Column[str] = table_named(table).c[key.name]
-    return column
-
-
 def _rows(table: str, version: str, video_no: int) -> sa.Delete:
     own = table_named(table)
-    return sa.delete(own).where(_version(table) == version, own.c.frame_id.between(*frame_range(video_no)))
+    return sa.delete(own).where(
+        version_column(table) == version, own.c.frame_id.between(*frame_range(video_no))
+    )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from al_assets.keys import frame_range, video_no_of
 from resources.database import Database
+from resources.queries.verification import version_column
 from resources.tables import (
     checkpoints,
     drift_results,
@@ -48,7 +49,7 @@ class RetentionQueries:
         with self.database.read() as connection:
             found = set(connection.scalars(query))
             for table in TABLES[asset]:
-                column, last = _version(table), ""
+                column, last = version_column(table.name), ""
                 while (
                     name := connection.scalar(sa.select(sa.func.min(column)).where(column > last))
                 ) is not None:
@@ -95,7 +96,7 @@ class RetentionQueries:
         starts, ends = [], []
         with self.database.read() as connection:
             for table in TABLES[asset]:
-                own = _version(table) == version
+                own = version_column(table.name) == version
                 first = connection.scalar(sa.select(sa.func.min(table.c.frame_id)).where(own))
                 if first is None:
                     continue
@@ -122,7 +123,9 @@ class RetentionQueries:
             connection.execute(_coverage(asset, version).where(video_coverage.c.video_id.in_(numbered)))
             return sum(
                 connection.execute(
-                    sa.delete(table).where(_version(table) == version, table.c.frame_id.between(low, high))
+                    sa.delete(table).where(
+                        version_column(table.name) == version, table.c.frame_id.between(low, high)
+                    )
                 ).rowcount
                 for table in TABLES[asset]
             )
@@ -158,11 +161,6 @@ class RetentionQueries:
                         sa.update(drift_results).where(c.report_uri == uri).values(report_uri=None)
                     )
         return [str(uri) for uri in old]
-
-
-def _version(table: sa.Table) -> sa.Column[str]:
-    column: sa.Column[str] = table.c["embedder_id" if table is embeddings else "checkpoint_id"]
-    return column
 
 
 def _coverage(asset: Versioned, version: str) -> sa.Delete:

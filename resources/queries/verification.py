@@ -146,7 +146,7 @@ class RowState:
 
     def versions(self, table: str) -> dict[str, int]:
         """Version -> rows of a versioned table."""
-        version = _version(table)
+        version = version_column(table)
         query = sa.select(version, sa.func.count()).group_by(version).order_by(version)
         return {name: int(count) for name, count in self.connection.execute(query)}
 
@@ -159,7 +159,7 @@ class RowState:
         """video_no -> rows of a version, and how many of them have no frame, for keys in [first, last]."""
         own = metadata.tables[table].c
         source = metadata.tables[table].outerjoin(frames, frames.c.frame_id == own.frame_id)
-        of_version = _version(table) == version
+        of_version = version_column(table) == version
         return self._per_video(source, own.frame_id, frames.c.frame_id, first, last, of_version)
 
     def _per_video(
@@ -296,7 +296,8 @@ class RowState:
         return int(self.connection.scalar(query) or 0)
 
 
-def _version(table: str) -> sa.Column[Any]:
+def version_column(table: str) -> sa.Column[Any]:
+    """Which version a row of `embeddings`, `frame_scores` or `predictions` is of."""
     (key,) = VERSION[table].primary_key
     return metadata.tables[table].c[key.name]
 

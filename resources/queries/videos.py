@@ -60,6 +60,8 @@ class Video:
 
 
 COLUMNS = tuple(Video.__dataclass_fields__)
+# Made once: building it anew takes longer than the query.
+_ONE = sa.select(*(videos.c[name] for name in COLUMNS)).where(videos.c.video_id == sa.bindparam("video_id"))
 
 
 def expected_version(etag: Any, rate: float) -> Any:
@@ -99,6 +101,14 @@ class VideoRegister:
             for video in self._select(videos.c.video_id.in_(ids))
         ]
         return sorted(found, key=lambda video: video.video_no)
+
+    def one(self, video_id: str) -> Video:
+        """The named video as it is now. Raises LookupError."""
+        with self.database.read() as connection:
+            row = connection.execute(_ONE, {"video_id": video_id}).one_or_none()
+        if row is None:
+            raise LookupError(f"no video {video_id!r} in the archive")
+        return Video(*row)
 
     def numbered(self, video_nos: Iterable[int]) -> list[Video]:
         """The videos with these numbers, in order of their number; unknown numbers are left out."""
