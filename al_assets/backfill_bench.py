@@ -30,7 +30,7 @@ from al_assets.frames.indexing import index_video
 from al_assets.headless import NO_BOUNDS, QUIET
 from al_assets.jobs import INGEST, INGEST_ASSETS
 from al_assets.keys import frame_id
-from al_assets.partitions import VIDEOS
+from al_assets.partitions import RANGE_END, RANGE_START, VIDEOS
 from al_assets.settings import Settings, parse_settings
 from resources import migrations
 from resources.archive import Archive
@@ -198,8 +198,8 @@ def _runs(
         for first in range(0, len(chosen), VIDEOS_PER_RUN):
             batch = chosen[first : first + VIDEOS_PER_RUN]
             tags = {
-                "dagster/asset_partition_range_start": batch[0].video_id,
-                "dagster/asset_partition_range_end": batch[-1].video_id,
+                RANGE_START: batch[0].video_id,
+                RANGE_END: batch[-1].video_id,
             }
             with redirect_stderr(StringIO()):
                 job.execute_in_process(instance=instance, tags=tags, run_config=QUIET)

@@ -262,7 +262,9 @@ def _promote(headless: Any, checkpoint_id: str, reason: str) -> None:
 
 @app.command()
 def bench(
-    case: Annotated[str, typer.Argument(help="ingest, embed, io, score or dataset; `list` names them.")],
+    case: Annotated[
+        str, typer.Argument(help="loop, score, io or another; a name that is none has them listed.")
+    ],
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
     rows: Annotated[
         int | None,

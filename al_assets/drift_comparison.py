@@ -1,7 +1,7 @@
 """Compares videos with what the serving model learned from: reads their numbers, writes `drift_results`.
 
 How odd a value is and when a video counts as adrift is decided in `drift/`; a video's frames and vectors are read once,
-for its summary, and memory is bounded by the video.
+for its summary, and memory holds four of them at most.
 """
 
 from __future__ import annotations

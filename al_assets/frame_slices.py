@@ -105,6 +105,9 @@ class VideoSlices:
                 return
             except SeekRefusedError as refused:
                 self.log.info(f"{self.video.path}: read again from its first frame: {refused}")
+                # Parts that were committed before the fault have carried the time on.
+                if (now := self._now()) is None:
+                    return
         yield from self._pass(None, now.indexed_at, in_parts=in_parts)
 
     def _last_part(self) -> DecodingPoint | None:

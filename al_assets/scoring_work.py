@@ -52,12 +52,13 @@ class ScoringWork:
     """Called in each process that scores: loads the model, and gives the function from parts to their slices.
 
     Vectors are read a part ahead, by a thread of their own. whole: the pieces of a long video are one slice, since
-    readers follow this model; its rows wait in memory, 110 bytes a frame.
+    readers follow this model; its rows wait in memory, 110 bytes a frame. spare: cores left to the writer beside.
     """
 
     archive: Archive
     model: Checkpoint
     whole: bool = False
+    spare: int = 0
 
     def __call__(self) -> Callable[[Sequence[Part]], Iterable[Slice]]:
         """The model's file is read and checked once."""
@@ -67,7 +68,7 @@ class ScoringWork:
         def work(parts: Sequence[Part]) -> Iterator[Slice]:
             vectors = run_ahead(lambda: (read(part.span.first, part.span.last) for part in parts), 1)
             pieces: list[Slice] = []
-            with closing(vectors), _one_core_left():
+            with closing(vectors), _fewer_threads(self.spare):
                 for part, found in zip(parts, vectors, strict=True):
                     pieces.append(self._slice(head, part, found))
                     if part.ends or not self.whole:
@@ -120,12 +121,12 @@ class ScoringWork:
 
 
 @contextmanager
-def _one_core_left() -> Iterator[None]:
-    """torch on one core less: a product in as many parts as there are cores waits for the one beside the writer."""
+def _fewer_threads(spare: int) -> Iterator[None]:
+    """torch on fewer cores: a product in as many parts as there are cores waits for the one that the writer shares."""
     import torch
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads - 1))
+    torch.set_num_threads(max(1, threads - spare))
     try:
         yield
     finally:

@@ -40,6 +40,11 @@ class Compute(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Whether several workers take items, so that these should be small enough to go round."""
         return self.engine == "ray" and self.workers > 1
 
+    @property
+    def writers_cores(self) -> int:
+        """Cores of the machine of the work that write what it gives."""
+        return 0 if self.engine == "ray" else 1
+
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Refuse to run on Ray with Dagster's own state in files of one machine."""
         if self.engine == "ray" and context.instance is not None:

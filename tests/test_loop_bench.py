@@ -37,7 +37,7 @@ def test_the_loop_runs_at_a_hundred_thousand_frames(tmp_path: Path) -> None:
     assert list(archives.iterdir()) == []
 
 
-def test_memory_of_older_children_is_not_ours_and_files_may_go(tmp_path: Path) -> None:
+def test_memory_of_older_children_is_not_ours(tmp_path: Path) -> None:
     hold = "import sys; held = b'x' * 300_000_000; print('held', flush=True); sys.stdin.read()"
     with ExitStack() as held:
 

@@ -204,12 +204,10 @@ def _told(
         for step in each.steps:
             name = f"round_{number}_{step.name}"
             measured[f"{name}_seconds"] = step.seconds
+            measured[f"{name}_frames_per_second"] = shape.frames / step.seconds
             measured[f"{name}_peak_mib"] = step.peak_mib
-            if step.grown_mib >= 1:
-                measured[f"{name}_grown_mib"] = step.grown_mib
+            measured[f"{name}_grown_mib"] = step.grown_mib
     scored = [shape.frames / each.of("predictions").seconds for each in rounds]
-    for number, rate in enumerate(scored, 1):
-        measured[f"round_{number}_rescored_frames_per_second"] = rate
     measured |= bare | {"peak_mib": peak_mib}
     slower = min(bare["bare_kernel_frames_per_second"], bare["bare_ingest_frames_per_second"])
     return measured, {

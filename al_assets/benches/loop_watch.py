@@ -32,7 +32,7 @@ class Stage:
 class Watch:
     """Looks five times a second at the size of some files, and at the memory of this process and its new children.
 
-    Processes that were its children before belong to somebody else.
+    Processes that were its children before belong to somebody else, though not those that they start later.
     """
 
     files: tuple[Path, ...]

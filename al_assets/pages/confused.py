@@ -60,7 +60,10 @@ class _Pair:
 def confused_section(archive: Archive, serving: Checkpoint | None, confusion: Confusion | None) -> Section:
     """The pairs in a table, and the first of them with stills and what may be behind it."""
     title = "Pairs that confuse the model most, and why"
-    drawn = _drawn(archive) if serving is not None and is_large(archive) else None
+    large = serving is not None and is_large(archive)
+    drawn = (
+        archive.progress.scored_sample(serving.checkpoint_id, SAMPLED_FRAMES) if serving and large else None
+    )
     listed = (
         archive.reports.confused_pairs(LISTED)
         if serving is None or drawn is None
@@ -78,12 +81,6 @@ def confused_section(archive: Archive, serving: Checkpoint | None, confusion: Co
     places = archive.reports.places(wanted)
     parts = [_part(pair, pictures, places) for pair in pairs]
     return Section(title, note, table=_table(listed), parts=parts)
-
-
-def _drawn(archive: Archive) -> list[int]:
-    """Numbers of videos with about SAMPLED_FRAMES frames together, and at least of LIGHT_VIDEOS."""
-    share = SAMPLED_FRAMES / max(archive.frames.count(), SAMPLED_FRAMES)
-    return archive.progress.sample(max(LIGHT_VIDEOS, round(share * len(archive.videos.partition_keys()))))
 
 
 def _table(listed: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Who is seen in an archive of many millions of frames: counts of frames in place of sightings.
+"""Who is seen in an archive of many millions of frames: counts of frames in place of sightings. Of both reports.
 
 The views of sightings take minutes above MOST_FRAMES frames, and a person must not wait for a page. The small
 archive's sections are in archive.py.
@@ -18,8 +18,9 @@ MOST_FRAMES = 2_000_000
 """Frames up to which the reports read the views."""
 INDIVIDUALS = 40
 NOTE = (
-    f"The archive has more than {MOST_FRAMES:,} frames, so this page counts predicted frames, not sightings; ask the "
-    "views class_distribution, sightings and co_occurrence where the exact answer is worth minutes."
+    f"The archive has more than {MOST_FRAMES:,} frames, so this page counts predicted frames (judged by people or "
+    "not), not sightings; ask the views class_distribution, sightings and co_occurrence where the exact answer is "
+    "worth minutes."
 )
 
 

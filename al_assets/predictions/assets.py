@@ -42,7 +42,7 @@ def predictions(
         part
         for name, videos in todo.items()
         for part in compute.stream(
-            ScoringWork(archive, models[name], whole=name == followed),
+            ScoringWork(archive, models[name], whole=name == followed, spare=compute.writers_cores),
             plan_items(plan_parts(videos, partial(archive.frames.embedded_ids, models[name].embedder_id))),
         )
     )

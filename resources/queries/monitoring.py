@@ -82,10 +82,10 @@ class MonitoringQueries:
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
     def light(self, video_no: int) -> np.ndarray:
-        """Brightness and sharpness of a video's frames in order: (n, 2) float64, NaN where not measured."""
+        """Brightness and sharpness of a video's frames in order: (n, 2) float64."""
         span = frames.c.frame_id.between(*frame_range(video_no))
         query = sa.select(frames.c.brightness, frames.c.sharpness).where(span).order_by(frames.c.frame_id)
-        parts = [np.array(rows, np.float64) for rows in self.database.raw_rows(query)]
+        parts = [np.array([tuple(row) for row in rows], np.float64) for rows in self.database.raw_rows(query)]
         return np.concatenate(parts) if parts else np.empty((0, 2))
 
     def trained_on(self, training_set_id: str) -> list[str]:

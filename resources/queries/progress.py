@@ -18,6 +18,7 @@ from resources.tables import (
     second_opinions,
     selection_batches,
     selections,
+    video_coverage,
     videos,
 )
 
@@ -54,6 +55,29 @@ class ProgressQueries:
         )
         with self.database.read() as connection:
             return list(connection.scalars(query))
+
+    def scored_sample(self, checkpoint_id: str, frames: int, limit: int = 1_000) -> list[int]:
+        """Numbers of videos that a model has scored, with about so many frames together: `sample`'s, at least one."""
+        scored = sa.and_(
+            video_coverage.c.asset == "predictions",
+            video_coverage.c.version == checkpoint_id,
+            video_coverage.c.video_id == videos.c.video_id,
+        )
+        query = (
+            sa.select(videos.c.video_no, video_coverage.c.frames)
+            .select_from(sa.join(videos, video_coverage, scored))
+            .where(videos.c.status.in_(READABLE))
+            .order_by(videos.c.content_hash, videos.c.video_no)
+            .limit(limit)
+        )
+        found: list[int] = []
+        with self.database.read() as connection:
+            for video_no, count in connection.execute(query):
+                if found and frames <= 0:
+                    break
+                found.append(int(video_no))
+                frames -= int(count)
+        return found
 
     def compare(self, checkpoint_id: str, earlier_id: str | None, video_nos: list[int]) -> ModelsCompared:
         """Answers of a model and of the one before on the frames of some videos: a range of the key for each.

@@ -11,6 +11,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from al_assets import drift_comparison
 from al_assets.drift import checks
 from al_assets.drift.assets import drift_report, site_shares
 from al_assets.drift.plots import drift_by_site_svg
@@ -92,6 +93,17 @@ def test_a_video_is_read_once_and_again_when_its_frames_change(archive: Archive)
     assert summaries(archive, "e", archive.videos.get(["v45"]))["v45"].brightness == pytest.approx(
         np.log(0.9)
     )
+
+
+def test_summaries_are_written_in_blocks_and_all_of_them(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift_comparison, "RECORDED_VIDEOS", 10)
+    videos = archive.videos.all()
+    made = summaries(archive, "e", videos)
+    assert list(made) == [video.video_id for video in videos]
+    monkeypatch.setattr(drift_comparison, "summarise", None)
+    assert summaries(archive, "e", videos).keys() == made.keys()
 
 
 def test_the_models_answers_are_summed_up_by_video(archive: Archive) -> None:

@@ -128,6 +128,27 @@ def test_the_second_run_decodes_only_the_rest_and_gives_the_same_rows(
     assert table(runs).equals(pa.Table.from_batches(undisturbed.batches()).cast(table(runs).schema))
 
 
+def test_a_fault_behind_parts_that_were_committed_has_the_video_read_from_its_first_frame(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_some(runs, 4)
+    begin = VideoReader.__iter__
+
+    def faulty(self: VideoReader) -> Iterator[object]:
+        for raw in begin(self):
+            if self._start is not None and raw.frame_index == 110:
+                raise seeking.SeekRefusedError("a frame is damaged")
+            yield raw
+
+    monkeypatch.setattr(VideoReader, "__iter__", faulty)
+    told = [name.split(", ")[-1] for name in write_some(runs, None)]
+    assert told[0] == "from frame 52"
+    assert "from frame 0" in told
+    assert runs.state("long.mkv") == ("indexed", None)
+    assert len(runs.frames("long.mkv")) == N * 20 // 25
+    assert list(check(runs)) == []
+
+
 def test_other_settings_begin_again_and_leave_no_row_of_before(runs: Runs) -> None:
     write_some(runs, 4)
     runs.settings = parse_settings({"frames": {"frames_per_second": 5}})

@@ -19,8 +19,8 @@ def test_a_large_archive_has_its_pages_and_they_say_what_was_counted(
     for name in ("videos", "frames", "labelled_frames", "repeated_frames", "failed_videos"):
         assert large[name] == small[name], name
     text = (made.reports / "archive_report.html").read_text(encoding="utf-8")
-    assert "counts predicted frames, not sightings" in text
+    assert "counts predicted frames (judged by people or not), " in text
     assert "Predicted frames over time" in text
     model = (made.reports / "model_report.html").read_text(encoding="utf-8")
     assert "videos, drawn from the archive." in model
-    assert "counts predicted frames, not sightings" in model
+    assert "counts predicted frames (judged by people or not), " in model

@@ -148,6 +148,7 @@ def test_models_are_compared_on_the_frames_that_both_scored(archive: ArchiveRows
     archive.add("frame_scores", checkpoint_id="new", frame_id=frame(2, 0), margin=0.25)
     progress = ProgressQueries(archive.database)
     assert progress.sample(10) == [1, 2]
+
     found = progress.compare("new", "old", [1, 2])
     assert found.counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 1, 0]]  # nobody, zero, one
     assert (found.frames, found.margin) == (5, 0.45)
@@ -213,3 +214,24 @@ def test_frames_of_both_arms_come_with_their_batch_but_for_the_hold_out(archive:
         [frame(1, 1), "strategy"],
     ]
     assert queries.evaluation_frames().to_numpy().tolist() == [[held, 0.25]]
+
+
+def test_a_sample_of_scored_videos_ends_with_enough_frames(database: Database) -> None:
+    rows = ArchiveRows(database)
+    for number, count in ((1, 3), (2, 2), (3, 4)):
+        rows.video(number, [1000 * at for at in range(count)])
+        rows.add(
+            "video_coverage",
+            asset="predictions",
+            version="m",
+            video_id=f"v{number}",
+            frames_version="1",
+            frames=count,
+        )
+    progress = ProgressQueries(database)
+    every = progress.scored_sample("m", 100)
+    assert sorted(every) == [1, 2, 3]
+    assert progress.scored_sample("m", 1) == every[:1]
+    assert len(progress.scored_sample("m", {1: 3, 2: 2, 3: 4}[every[0]] + 1)) == 2
+    assert progress.scored_sample("m", 0) == every[:1]
+    assert progress.scored_sample("another", 100) == []
