@@ -23,6 +23,15 @@ from support import servers, sql_server, tsql
 from support.command_line import Al
 from support.running import running
 
+LONGEST = ("test_hands_off", "test_demo", "test_loop", "test_single_label_loop")
+"""Files that take minutes: begun first, so that no process is left alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, all else in its order. xdist keeps it by --no-loadscope-reorder alone."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def every_statement_is_tsql() -> Iterator[None]:
