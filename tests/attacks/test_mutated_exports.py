@@ -37,8 +37,9 @@ STORED = 5
 """Of so many copies one goes into the database, which takes longest."""
 FRESH = 500
 """Copies after which the archive is a new one, since what was imported makes the next import longer."""
-BASE_SECONDS, SECONDS_PER_MB, SECONDS_PER_RECORD = 1.0, 1.0, 1e-4
-"""Of processor time: the machine may be busy. A few bytes of a track in a long video are many records."""
+BASE_SECONDS, SECONDS_PER_MB, SECONDS_PER_RECORD = 10.0, 1.0, 1e-4
+"""Of processor time, which other threads of the process spend too. A few bytes of a track in a long video are many
+records."""
 WISHES = [
     {"classes": {"names": ["zero", "one"], "unknown": unknown}, "task": task}
     for unknown in ("create", "reject")
