@@ -56,8 +56,9 @@ class ProgressQueries:
         with self.database.read() as connection:
             return list(connection.scalars(query))
 
-    def scored_sample(self, checkpoint_id: str, frames: int, limit: int = 1_000) -> list[int]:
-        """Numbers of videos that a model has scored, with about so many frames together: `sample`'s, at least one."""
+    def scored_sample(self, checkpoint_id: str, wanted: int, limit: int = 1_000) -> list[int]:
+        """Numbers of videos that a model has scored, in the order of `sample`: until they have `wanted` frames
+        together, at least one and at most `limit`."""
         scored = sa.and_(
             video_coverage.c.asset == "predictions",
             video_coverage.c.version == checkpoint_id,
@@ -73,10 +74,10 @@ class ProgressQueries:
         found: list[int] = []
         with self.database.read() as connection:
             for video_no, count in connection.execute(query):
-                if found and frames <= 0:
+                if found and wanted <= 0:
                     break
                 found.append(int(video_no))
-                frames -= int(count)
+                wanted -= int(count)
         return found
 
     def compare(self, checkpoint_id: str, earlier_id: str | None, video_nos: list[int]) -> ModelsCompared:
