@@ -60,10 +60,9 @@ class _Pair:
 def confused_section(archive: Archive, serving: Checkpoint | None, confusion: Confusion | None) -> Section:
     """The pairs in a table, and the first of them with stills and what may be behind it."""
     title = "Pairs that confuse the model most, and why"
-    large = serving is not None and is_large(archive)
-    drawn = (
-        archive.progress.scored_sample(serving.checkpoint_id, SAMPLED_FRAMES) if serving and large else None
-    )
+    drawn = None
+    if serving is not None and is_large(archive):
+        drawn = archive.progress.scored_sample(serving.checkpoint_id, SAMPLED_FRAMES)
     listed = (
         archive.reports.confused_pairs(LISTED)
         if serving is None or drawn is None

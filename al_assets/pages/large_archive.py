@@ -26,7 +26,7 @@ NOTE = (
 
 def is_large(archive: Archive) -> bool:
     """Whether the archive has more than MOST_FRAMES frames."""
-    return archive.frames.count() > MOST_FRAMES
+    return archive.frames.more_than(MOST_FRAMES)
 
 
 def seen_sections(archive: Archive, videos: pd.DataFrame) -> list[Section]:

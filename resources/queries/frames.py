@@ -84,6 +84,12 @@ class FrameQueries:
         with self.database.read() as connection:
             return int(connection.scalar(sa.select(sa.func.count()).select_from(frames)) or 0)
 
+    def more_than(self, number: int) -> bool:
+        """Whether the archive has more than so many frames; looks at no more of them than that."""
+        query = sa.select(frames.c.frame_id).order_by(frames.c.frame_id).offset(number).limit(1)
+        with self.database.read() as connection:
+            return connection.scalar(query) is not None
+
     def register_embedder(self, row: dict[str, object]) -> None:
         """Note an embedder on first use."""
         known = sa.select(embedders.c.embedder_id).where(embedders.c.embedder_id == row["embedder_id"])

@@ -1,4 +1,4 @@
-"""Rows as the driver gives them: the same numbers on every database."""
+"""Reads of frames and vectors: the same numbers on every database."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def test_vectors_of_a_video_are_whole_in_order_and_writable(archive: Database) -
     assert vectors[:, 3].tolist() == [1, 6, 2]
     keys, vectors = queries.vectors_of_video("e", 3)
     assert (keys.shape, vectors.shape) == ((0,), (0, 4))
+
+
+def test_more_frames_than_a_number(archive: Database) -> None:
+    queries = FrameQueries(archive)
+    assert queries.count() == N + 1
+    assert [queries.more_than(number) for number in (0, N, N + 1, 10**9)] == [True, True, False, False]
 
 
 def test_light_of_a_video_is_a_row_a_frame(archive: Database) -> None:
